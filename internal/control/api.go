@@ -35,8 +35,9 @@ type Vassal struct {
 
 // Usage is the resource usage of a vassal's processes.
 type Usage struct {
-	// Memory is resident memory, or the memory charged to its cgroup, in bytes.
-	Memory uint64 `json:"memory_bytes"`
+	// Memory is the memory of its processes in bytes, counted by MemoryBy.
+	Memory   uint64       `json:"memory_bytes"`
+	MemoryBy MemorySource `json:"memory_by,omitempty"`
 	// CPU is the time used, in seconds.
 	CPU float64 `json:"cpu_seconds"`
 	// OOMKills is how many processes in its cgroup the OOM killer has killed. Nil: not
@@ -52,6 +53,19 @@ type Usage struct {
 	// LimitHits counts how often it met a limit, by the name of the option.
 	LimitHits map[string]uint64 `json:"limit_hits,omitempty"`
 }
+
+// MemorySource is a way to count memory.
+type MemorySource string
+
+// The sources, the best first.
+const (
+	// MemoryCharged is the memory charged to the vassal's cgroup, with files that it has read.
+	MemoryCharged MemorySource = "cgroup"
+	// MemoryShared counts a page that several processes share in parts, ten seconds apart.
+	MemoryShared MemorySource = "pss"
+	// MemoryResident counts such a page in each process: the emperor may not look closer.
+	MemoryResident MemorySource = "rss"
+)
 
 // Status is all information about one vassal.
 type Status struct {

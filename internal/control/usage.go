@@ -14,20 +14,38 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// fresh is how long a measurement is reused.
-const fresh = time.Second
+const (
+	// fresh is how long a measurement is reused.
+	fresh = time.Second
+	// settled is how long the proportional memory of processes is reused, because the kernel takes longer to
+	// count it.
+	settled = 10 * time.Second
+	// walking is the time in each second for counting it again. A vassal that was never measured is
+	// measured in any case.
+	walking = 100 * time.Millisecond
+)
 
 // Meter measures the resource usage of vassals, and reuses recent results. The zero value is
 // ready.
 type Meter struct {
-	mu   sync.Mutex
-	last map[int]measured
+	mu     sync.Mutex
+	last   map[int]measured
+	second time.Time     // the beginning of the current second
+	walked time.Duration // in it
 }
 
 type measured struct {
 	at       time.Time
 	usage    Usage
 	accounts namespaces.Accounts
+	memory   proportional
+}
+
+// proportional is the memory of processes by their page tables.
+type proportional struct {
+	at    time.Time // zero: never counted
+	bytes uint64
+	by    MemorySource
 }
 
 // Of measures the vassal whose first process is pid.
@@ -42,12 +60,12 @@ func (m *Meter) Of(pid int) Usage {
 	if ok && now.Sub(last.at) < fresh {
 		return last.usage
 	}
-	accounts := namespaces.AccountsOf(pid, last.accounts)
-	u := measure(pid, accounts)
+	is := measured{at: now, accounts: namespaces.AccountsOf(pid, last.accounts), memory: last.memory}
+	m.measure(pid, &is)
 	if m.last == nil {
 		m.last = map[int]measured{}
 	}
-	m.last[pid] = measured{now, u, accounts}
+	m.last[pid] = is
 	if len(m.last) > 64 {
 		for p, old := range m.last {
 			if now.Sub(old.at) > time.Minute {
@@ -55,31 +73,62 @@ func (m *Meter) Of(pid int) Usage {
 			}
 		}
 	}
-	return u
+	return is.usage
 }
 
 // measure reads the vassal's cgroups when they have accounting, and otherwise adds up its
 // process and all descendants.
-func measure(pid int, a namespaces.Accounts) (u Usage) {
+func (m *Meter) measure(pid int, is *measured) {
+	a, u := is.accounts, &is.usage
 	if kills, ok := a.Memory.Kills(); ok {
 		u.OOMKills = &kills
 	}
-	charged, isCharged := a.Memory.Usage()
 	if a.Dir == "" {
-		all := namespaces.TreeUsage(pid)
-		u.CPU, u.Memory = all.CPU.Seconds(), all.RSS
+		u.CPU = namespaces.TreeUsage(pid).CPU.Seconds()
 	} else {
 		u.limits(vassalsOwn(a.Dir))
 		used, _ := a.CPU()
 		u.CPU = used.Seconds()
 	}
-	switch {
-	case isCharged:
-		u.Memory = charged
-	case a.Dir != "":
-		u.Memory = a.RSS()
+	if charged, ok := a.Memory.Usage(); ok {
+		u.Memory, u.MemoryBy = charged, MemoryCharged
+		return
 	}
-	return u
+	m.walk(pid, is)
+	u.Memory, u.MemoryBy = is.memory.bytes, is.memory.by
+}
+
+// walk counts the memory of a vassal's processes again when its last count is old and there is time.
+func (m *Meter) walk(pid int, is *measured) {
+	begin := time.Now()
+	if begin.Sub(m.second) >= time.Second {
+		m.second, m.walked = begin, 0
+	}
+	if !is.memory.at.IsZero() && (begin.Sub(is.memory.at) < settled || m.walked >= walking) {
+		return
+	}
+	pids := namespaces.Tree(pid)
+	if is.accounts.Dir != "" {
+		pids = is.accounts.Processes()
+	}
+	is.memory = memoryOf(pids)
+	m.walked += time.Since(begin)
+}
+
+// memoryOf adds up the memory of processes: their shares, or all resident pages of processes that the
+// emperor may not trace.
+func memoryOf(pids []int) proportional {
+	sum := proportional{at: time.Now(), by: MemoryShared}
+	for _, pid := range pids {
+		share, ok := namespaces.PSS(pid)
+		if !ok {
+			if share = namespaces.UsageOf(pid).RSS; share > 0 {
+				sum.by = MemoryResident
+			}
+		}
+		sum.bytes += share
+	}
+	return sum
 }
 
 // vassalsOwn returns the cgroup with the limits of a vassal, whose first process is in it or,

@@ -92,16 +92,15 @@ func (a Accounts) CPU() (used time.Duration, ok bool) {
 	return 0, false
 }
 
-// RSS returns the memory of the processes in the cgroup of Dir, in bytes. Pages that they share
-// count several times.
-func (a Accounts) RSS() (sum uint64) {
+// Processes lists the processes in the cgroup of Dir.
+func (a Accounts) Processes() (pids []int) {
 	text, _ := readAt(unix.AT_FDCWD, a.Dir+"/cgroup.procs", nil)
 	for word := range strings.FieldsSeq(string(text)) {
 		if pid, err := strconv.Atoi(word); err == nil {
-			sum += UsageOf(pid).RSS
+			pids = append(pids, pid)
 		}
 	}
-	return sum
+	return pids
 }
 
 // hierarchies returns the cgroup mounts that this process sees. It reads them once, because

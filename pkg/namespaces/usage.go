@@ -43,6 +43,25 @@ func UsageOf(pid int) (u Usage) {
 	return u
 }
 
+// PSS returns the proportional set size of a process in bytes: its memory, with a share of each page that it
+// shares with others (smaps_rollup in proc_pid_smaps(5)). ok is false when it cannot be read: the caller needs
+// the right to trace the process. The kernel walks the page tables of the process, which takes a tenth of a
+// millisecond for a small one.
+func PSS(pid int) (bytes uint64, ok bool) {
+	var buffer [2 << 10]byte
+	text, err := readAt(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/smaps_rollup", buffer[:])
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, is := strings.CutPrefix(line, "Pss:"); is {
+			n, err := strconv.ParseUint(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
+			return n << 10, err == nil
+		}
+	}
+	return 0, false
+}
+
 // TreeUsage returns the usage of a process and its descendants.
 func TreeUsage(pid int) (u Usage) {
 	for _, pid := range Tree(pid) {

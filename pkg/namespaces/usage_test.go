@@ -35,6 +35,9 @@ func TestUsageOfATree(t *testing.T) {
 	if own := UsageOf(child); own.RSS < 4000000 || TreeUsage(os.Getpid()).RSS <= own.RSS {
 		t.Errorf("the child has %v, it and its parent %v", own, TreeUsage(os.Getpid()))
 	}
+	if pss, ok := PSS(child); !ok || pss < 4000000 || pss > UsageOf(child).RSS {
+		t.Errorf("the child has %d bytes for itself, %v, of %d", pss, ok, UsageOf(child).RSS)
+	}
 	if IsZombie(child) {
 		t.Error("who lives is called a zombie")
 	}
@@ -47,6 +50,9 @@ func TestUsageOfATree(t *testing.T) {
 		t.Error("who is dead and not reaped is no zombie")
 	}
 	_ = cmd.Wait() // read(1) reports an empty input
+	if _, ok := PSS(child); ok {
+		t.Error("who is gone has memory")
+	}
 	if u := TreeUsage(child); u != (Usage{}) || IsZombie(child) || Children(child) != nil {
 		t.Errorf("who is gone uses %v", u)
 	}
