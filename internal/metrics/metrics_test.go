@@ -104,6 +104,7 @@ func TestNumbers(t *testing.T) {
 	}
 	e[0].PID, e[0].Launches, e[0].WorkerDeaths = os.Getpid(), 3, &wire.Deaths{Total: 4}
 	e[0].Ready, e[0].Exited = time.UnixMilli(1796000000250), time.UnixMilli(1796000000000)
+	e[0].Network = &emperor.Attachment{HostInterface: "lo"}
 	e[1].Fault = "b.ini:2: uid: no such user"
 	x, address := serve(t, e, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mine"}, func() float64 { return 7 }))
 	start := time.Now()
@@ -134,6 +135,7 @@ func TestNumbers(t *testing.T) {
 		`emperor_vassal_start_time_seconds{vassal="a.ini"} 1.79600000025e+09`, `emperor_vassal_last_exit_time_seconds{cause="signal",vassal="a.ini"} 1.796e+09`,
 		`emperor_vassals{state="running"} 1`, `emperor_vassals{state="backoff"} 2`, `emperor_vassals{state="idle"} 0`,
 		`emperor_vassal_launches_total{vassal="a.ini"} 3`, `emperor_vassal_worker_deaths_total{vassal="a.ini"} 4`, `emperor_vassal_memory_bytes{vassal="a.ini"} `,
+		`emperor_vassal_network_receive_bytes_total{vassal="a.ini"} `, `emperor_vassal_network_transmit_packets_total{vassal="a.ini"} `,
 		`emperor_vassal_exits_total{cause="signal"} 1`, `emperor_vassal_exits_total{cause="launch-failed"} 1`,
 		`emperor_vassal_exits_total{cause="stopped"} 0`, `emperor_vassal_restarts_total 1`, `emperor_reload_failures_total 1`,
 		`emperor_launch_duration_seconds_sum 0.02`, `emperor_ready_duration_seconds_sum 0.03`,
@@ -147,10 +149,23 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
+// The limits of a cgroup, and the use against them, are series where they are known.
+func TestLimitSeries(t *testing.T) {
+	sent := map[*prometheus.Desc]float64{}
+	kills := 2
+	for _, u := range []control.Usage{{}, {MemoryMax: 64 << 20, Tasks: 3, TasksMax: 300, OOMKills: &kills}} {
+		sendUse(u, func(d *prometheus.Desc, _ prometheus.ValueType, value float64, _ ...string) { sent[d] += value })
+	}
+	if sent[memoryMax] != 64<<20 || sent[tasks] != 3 || sent[tasksMax] != 300 || sent[oomKills] != 2 || len(sent) != 4 {
+		t.Errorf("%v", sent)
+	}
+}
+
 // Names, units and help follow the conventions of Prometheus.
 func TestConventions(t *testing.T) {
 	r := emperor.Record{Name: "a.ini", State: emperor.Running}
 	r.PID, r.Ready, r.Exited = os.Getpid(), time.Now(), time.Now()
+	r.Network = &emperor.Attachment{HostInterface: "lo"}
 	x, address := serve(t, still{r})
 	x.Told(emperor.Transition{Time: time.Now(), From: emperor.Running, To: emperor.Clearing, Record: emperor.Record{Name: "a.ini"}})
 	problems, err := promlint.New(strings.NewReader(get(t, address))).Lint()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // maxVassals is how many vassals have series of their own, the first ones by name. All others
@@ -35,6 +36,14 @@ var (
 	started    = about("vassal_start_time_seconds", "Since when a running vassal accepts requests, in seconds since 1970.", "vassal")
 	exited     = about("vassal_last_exit_time_seconds", "When the last process of a vassal ended, by cause, in seconds since 1970.", "vassal", "cause")
 	memory     = about("vassal_memory_bytes", "Memory of a vassal's processes.", "vassal")
+	memoryMax  = about("vassal_memory_limit_bytes", "Limit of the memory of a vassal's cgroup.", "vassal")
+	tasks      = about("vassal_tasks", "Processes and threads of a vassal's cgroup.", "vassal")
+	tasksMax   = about("vassal_tasks_limit", "Limit of the processes and threads of a vassal's cgroup.", "vassal")
+	oomKills   = about("vassal_oom_kills_total", "Processes of a vassal's generation that the OOM killer has killed.", "vassal")
+	received   = about("vassal_network_receive_bytes_total", "Bytes that a vassal's generation has received over its link.", "vassal")
+	sent       = about("vassal_network_transmit_bytes_total", "Bytes that a vassal's generation has sent over its link.", "vassal")
+	packetsIn  = about("vassal_network_receive_packets_total", "Packets that a vassal's generation has received over its link.", "vassal")
+	packetsOut = about("vassal_network_transmit_packets_total", "Packets that a vassal's generation has sent over its link.", "vassal")
 	cpu        = about("vassal_cpu_seconds_total", "Processor time of a vassal's generation.", "vassal")
 	launches   = about("vassal_launches_total", "Launches of a vassal.", "vassal")
 	limitHits  = about("vassal_limit_hits_total", "How often a vassal's generation met a limit, by option.", "vassal", "limit")
@@ -43,7 +52,10 @@ var (
 
 // Describe implements prometheus.Collector.
 func (x *vassals) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{states, unreported, state, faulty, started, exited, memory, cpu, limitHits, launches, deaths} {
+	for _, d := range []*prometheus.Desc{
+		states, unreported, state, faulty, started, exited, memory, memoryMax, tasks, tasksMax, oomKills, received, sent, packetsIn, packetsOut, cpu, limitHits,
+		launches, deaths,
+	} {
 		out <- d
 	}
 }
@@ -60,11 +72,11 @@ func (x *vassals) Collect(out chan<- prometheus.Metric) {
 	for _, s := range emperor.States() {
 		counts[s] = 0
 	}
-	exits := x.lastExits()
+	exits, links := x.lastExits(), namespaces.LinkCounters()
 	for i, r := range records {
 		counts[r.State]++
 		if i < maxVassals {
-			x.series(out, r, exits[r.Name])
+			x.series(out, r, exits[r.Name], links)
 		}
 	}
 	for s, n := range counts {
@@ -73,13 +85,23 @@ func (x *vassals) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(unreported, prometheus.GaugeValue, float64(max(0, len(records)-maxVassals)))
 }
 
-// series sends the series of one vassal. cause is the cause of its last exit; empty: none.
-func (x *vassals) series(out chan<- prometheus.Metric, r emperor.Record, cause string) {
+// series sends the series of one vassal. cause is the cause of its last exit; empty: none. links are the counters
+// of the host's interfaces.
+func (x *vassals) series(out chan<- prometheus.Metric, r emperor.Record, cause string, links map[string]namespaces.Counters) {
 	name := valid(r.Name)
 	send := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, kind, value, append([]string{name}, labels...)...)
 	}
 	used := x.meter.Of(r.PID)
+	sendUse(used, send)
+	if r.Network != nil {
+		if c, ok := links[r.Network.HostInterface]; ok { // the host sends the bytes that the vassal receives
+			send(received, prometheus.CounterValue, float64(c.SentBytes))
+			send(sent, prometheus.CounterValue, float64(c.ReceivedBytes))
+			send(packetsIn, prometheus.CounterValue, float64(c.SentPackets))
+			send(packetsOut, prometheus.CounterValue, float64(c.ReceivedPackets))
+		}
+	}
 	send(memory, prometheus.GaugeValue, float64(used.Memory))
 	send(cpu, prometheus.CounterValue, used.CPU)
 	for limit, n := range used.LimitHits {
@@ -98,6 +120,18 @@ func (x *vassals) series(out chan<- prometheus.Metric, r emperor.Record, cause s
 	}
 	if cause != "" && !r.Exited.IsZero() {
 		send(exited, prometheus.GaugeValue, seconds(r.Exited), cause)
+	}
+}
+
+// sendUse sends the limits of a vassal's cgroup and the use against them, where there are any.
+func sendUse(u control.Usage, send func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string)) {
+	for d, value := range map[*prometheus.Desc]uint64{memoryMax: u.MemoryMax, tasks: u.Tasks, tasksMax: u.TasksMax} {
+		if value > 0 {
+			send(d, prometheus.GaugeValue, float64(value))
+		}
+	}
+	if u.OOMKills != nil {
+		send(oomKills, prometheus.CounterValue, float64(*u.OOMKills))
 	}
 }
 
