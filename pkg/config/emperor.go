@@ -87,6 +87,8 @@ type Emperor struct {
 	RuntimeDir string
 	// Stats and Metrics are addresses for statistics about vassals. Empty: none.
 	Stats, Metrics string
+	// Trace is the URL that receives traces of launches. Empty: none.
+	Trace string
 	// Web is the page for browsers.
 	Web Web
 	// Pidfile is a file for the emperor's pid, and Procname the name of its process. Empty: none.

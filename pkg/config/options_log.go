@@ -26,6 +26,10 @@ var controlOptions = option.Rows[Emperor]{
 		Help: "send statistics in uWSGI's format to clients of HOST:PORT or the path of a socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Stats) },
 	},
 	{
+		Name: "emperor-trace", Group: "Control", Arg: "URL", Guard: true,
+		Help: "send a trace of each launch to this receiver of OpenTelemetry (OTLP over HTTP, as JSON), such as http://127.0.0.1:4318", Set: setTrace,
+	},
+	{
 		Name: "emperor-web", Group: "Control", Arg: "ADDRESS", Guard: true,
 		Help: "serve a page about vassals for browsers, read-only, at the path of a socket, which has mode 0600, or at HOST:PORT; an address that other machines reach needs emperor-web-users",
 		Set:  setWeb,

@@ -117,9 +117,18 @@ type RecordedTimes struct {
 	LastLoyal     time.Time `json:"last_loyal,omitzero"`
 	Heartbeat     time.Time `json:"heartbeat,omitzero"`
 	Reloaded      time.Time `json:"reloaded,omitzero"`
+	// LaunchSteps are the parts of the launch of the current process, without its hooks.
+	LaunchSteps []LaunchStep `json:"launch_steps,omitempty"`
 	// ReloadGap is for how many milliseconds the last reload has left the vassal without a
 	// ready worker.
 	ReloadGap int64 `json:"reload_gap_ms,omitempty"`
+}
+
+// LaunchStep is a part of a launch: the clone, or the connection to the network.
+type LaunchStep struct {
+	Name  string    `json:"name"`
+	Began time.Time `json:"began"`
+	Ended time.Time `json:"ended"`
 }
 
 // RecordedReports is the part of a Record that the vassal reports, with the results of its hooks.
@@ -188,6 +197,9 @@ func (v *vassal) record(o *Options) Record {
 	r.Ignored = slices.Sorted(maps.Keys(v.duplicates))
 	if v.parent != nil {
 		r.Parent = v.parent.name
+	}
+	if p, ok := v.process.(interface{ LaunchSteps() []LaunchStep }); ok {
+		r.LaunchSteps = p.LaunchSteps()
 	}
 	if r.PID = v.pid(); r.PID != 0 {
 		r.Program, r.Landlocks = v.program, v.landlocks

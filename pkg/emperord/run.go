@@ -66,6 +66,7 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	events := g.events
 	events.Told, events.Gone = metrics.Told, g.forgotten
 	transitions := e.Follow()
+	traces := tracer(o, e, log)
 	look := func() { rescan(g.monitors) }
 	answers := &control.Server{
 		Emperor: e, Output: g.output, Events: events, Rescan: look, Meter: g.sockets.meter, Gate: gate, Log: log, Stopping: ctx.Done(), Network: g.audited(),
@@ -88,6 +89,7 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 		),
 		answering: append(g.sockets.servers(e, answers, g.page(e, answers, tune.parts.readers)),
 			task(func(context.Context) { events.Run(transitions) }), // they end with the emperor
+			task(func(context.Context) { traces() }),
 			task(func(ctx context.Context) { g.commands.receiveAll(ctx, e, gate) }),
 		),
 	}.run(ctx)

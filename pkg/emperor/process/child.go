@@ -46,6 +46,7 @@ type child struct {
 	attachment atomic.Pointer[emperor.Attachment]
 	guest      guest
 
+	steps      []emperor.LaunchStep // of its launch; not changed after that
 	receiver   receiver
 	boot       ownBoot
 	life       life

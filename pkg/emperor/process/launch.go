@@ -117,12 +117,18 @@ func (l *Launcher) launch(ctx context.Context, r emperor.Request) (_ *child, err
 		}
 		dir = l.workingDirectory(r) // they may have taken long
 	}
+	began := time.Now()
 	c, err := l.clone(ctx, r, dir)
 	if err != nil {
 		return nil, err
 	}
+	c.took("clone", began)
 	if err = c.makeDirectories(); err == nil {
+		began = time.Now()
 		err = l.connect(ctx, c, r)
+	}
+	if c.connection != nil {
+		c.took("network", began)
 	}
 	if err == nil {
 		err = l.release(ctx, c, r)
@@ -277,3 +283,11 @@ func (l *Launcher) Confines(c *namespaces.Caller) (bool, error) {
 	}
 	return false, nil
 }
+
+// took records a part of the launch that ends now.
+func (c *child) took(name string, began time.Time) {
+	c.steps = append(c.steps, emperor.LaunchStep{Name: name, Began: began, Ended: time.Now()})
+}
+
+// LaunchSteps are the parts of its launch, without hooks. The result must not be changed.
+func (c *child) LaunchSteps() []emperor.LaunchStep { return c.steps }
