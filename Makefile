@@ -29,7 +29,7 @@ LIBEXEC  := $(DESTDIR)$(PREFIX)/libexec/emperor
 # Earlier versions had these in bin, where they would be found first.
 FORMER   := $(HELPERS) vassal-pty vassal-parse
 OWNER    := $(if $(filter 0,$(shell id -u)),-o root -g root)
-MANUALS  := $(wildcard docs/man/*.[58])
+MANUALS  := $(wildcard docs/man/*.[578])
 # Files for other software of the host (contrib/network/README.md), each with its place.
 HOST_FILES := 10-emperor.network:$(PREFIX)/lib/systemd/network/10-emperor.network \
 	10-emperor.link:$(PREFIX)/lib/systemd/network/10-emperor.link \
@@ -38,13 +38,14 @@ HOST_FILES := 10-emperor.network:$(PREFIX)/lib/systemd/network/10-emperor.networ
 
 .PHONY: install
 install: build ## install the programs and manual pages under PREFIX (/usr/local)
-	install -d $(BINDIR) $(LIBEXEC) $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(BINDIR) $(LIBEXEC) $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8
 	install $(OWNER) -m 755 $(EMPERORS:%=$(BIN)/%) $(LIBEXEC)
 	install $(OWNER) -m 711 $(VASSALS:%=$(BIN)/%) $(LIBEXEC)
 	install $(OWNER) -m 755 $(BIN)/emperor $(BINDIR)
 	install $(OWNER) -m 711 $(BIN)/vassal $(BINDIR)
 	rm -f $(FORMER:%=$(BINDIR)/%)
 	install -m 644 $(filter %.5,$(MANUALS)) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 $(filter %.7,$(MANUALS)) $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 644 $(filter %.8,$(MANUALS)) $(DESTDIR)$(PREFIX)/share/man/man8
 	$(if $(OWNER),$(foreach f,$(HOST_FILES),install -D -m 644 contrib/network/$(subst :, $(DESTDIR),$(f)) &&) true)
 
@@ -53,6 +54,7 @@ uninstall: ## remove what install has put there
 	rm -f $(BINDIR)/emperor $(BINDIR)/vassal $(HELPERS:%=$(LIBEXEC)/%) $(FORMER:%=$(BINDIR)/%)
 	-rmdir $(LIBEXEC)
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man5/%,$(filter %.5,$(MANUALS)))
+	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man7/%,$(filter %.7,$(MANUALS)))
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man8/%,$(filter %.8,$(MANUALS)))
 	rm -f $(foreach f,$(HOST_FILES),$(DESTDIR)$(lastword $(subst :, ,$(f))))
 

@@ -136,6 +136,8 @@ emperor reload \-\-wait shop
 .SH SEE ALSO
 .BR vassal (8),
 .BR emperor.ini (5),
+.BR emperor\-network (7),
+.BR emperor\-hooks (7),
 .BR namespaces (7)
 `
 
