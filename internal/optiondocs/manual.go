@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -56,22 +57,15 @@ func writeManual(w io.Writer, page string) error {
 
 // header prints the first lines of a page.
 func header(b *strings.Builder, page string) {
-	name, number, _ := cutLast(page, ".")
+	number := path.Ext(page)
 	b.WriteString(".\\\" Made by make docs, from pkg/config. Do not edit.\n")
-	fmt.Fprintf(b, ".TH %q %s \"\" %q\n", strings.ToUpper(name), number, "emperor "+version.Number)
+	fmt.Fprintf(b, ".TH %q %s \"\" %q\n", strings.ToUpper(strings.TrimSuffix(page, number)), number[1:], "emperor "+version.Number)
 }
 
 // emperorOptions prints the options of emperor, and the rest of its page.
 func emperorOptions(b *strings.Builder) {
 	manualOptions(b, "--", folded(config.EmperorOptions()), false)
 	b.WriteString(generalOptions + emperorManualEnd)
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }
 
 // manualOptions prints options under a heading for each group.

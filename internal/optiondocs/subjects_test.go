@@ -29,7 +29,7 @@ func (p subject) write(w io.Writer, dir string) error {
 	}
 	c := converter{}
 	header(&c.b, p.page)
-	name, _, _ := cutLast(p.page, ".")
+	name := strings.TrimSuffix(p.page, ".7")
 	_, rest, _ := strings.Cut(string(text), "\n") // behind its title
 	fmt.Fprintf(&c.b, ".SH NAME\n%s \\- %s\n.SH DESCRIPTION\n", roff(name), roff(p.about))
 	for line := range strings.SplitSeq(rest, "\n") {
