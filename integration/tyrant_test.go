@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -261,5 +262,44 @@ func TestTenantInUserNamespace(t *testing.T) {
 	}
 	if text := w.run(fmt.Sprintf("cat /proc/%d/uid_map", pid)); strings.HasPrefix(strings.TrimSpace(text), "0          0") {
 		t.Errorf("its map is %s", text)
+	}
+}
+
+// TestTyrantStays: without a restart tyrant mode cannot be switched off, and a new file is read as before.
+func TestTyrantStays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("template.ini", ini("env = A=1"))
+	file := func(more string) string {
+		return ini("emperor = "+w.vassals, "emperor-use-clone = pid,uts,net,ipc,fs", "emperor-limits = best-effort", more)
+	}
+	w.write("emperor.ini", file("emperor-tyrant = true"))
+	w.tenant("a.ini", 4001, serves)
+	e := w.startOver("--emperor-log-format", "json", "--ini", w.path("emperor.ini"))
+	e.running("a.ini")
+	w.write("emperor.ini", file("vassals-include = "+w.path("template.ini")))
+	e.signal(syscall.SIGHUP)
+	e.await("", "changed options of the emperor need a restart")
+	e.await("", "changed options of the emperor are in effect")
+	w.tenant("b.ini", 4001, "exec-as-root = touch "+w.path("s/x"), serves)
+	w.tenant("c.ini", 4001, "command = sh -c 'id -u; exec sleep 1000000'")
+	e.await("b.ini", "exec-as-root: not permitted in a tenant's own file")
+	e.running("c.ini")
+	e.await("c.ini", "4001")
+}
+
+// TestTenantsDirectories: a template's directory of one vassal does not become another tenant's.
+func TestTenantsDirectories(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("template.ini", ini("runtime-directory = shared"))
+	w.tenant("a.ini", 4001, "command = sh -c 'echo in $RUNTIME_DIRECTORY; touch $RUNTIME_DIRECTORY/x && exec sleep 1000000'")
+	e := w.start(append(tyrant, "--vassals-include", w.path("template.ini"))...)
+	e.running("a.ini")
+	e.await("a.ini", "in /run/shared")
+	w.tenant("b.ini", 4002, serves)
+	e.await("b.ini", "/run/shared\\\" belongs to uid 4001, and the vassal to uid 4002")
+	if owner := w.run("stat -c %u /run/shared /run/shared/x"); owner != "4001\n4001" {
+		t.Errorf("its owner is %s", owner)
 	}
 }

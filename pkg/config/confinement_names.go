@@ -15,7 +15,7 @@ var confinementParts = []string{
 	"keyring", "landlock", "limitmemory", "lockpersonality", "maskedpath", "maxpids", "memorydenywrite", "mountnamespace", "networknamespace",
 	"nonetwork", "nonewpriv", "passenvironment", "pidnamespace", "pivotroot", "privilege", "readonlydirector", "readonlypath", "readonlyroot",
 	"readwritedirector", "readwritepath", "rlimit", "rootfs", "sandbox", "seccomp", "securebits", "securitycontext", "selinux",
-	"smackprocess", "supplementarygroup", "syscall", "systemcall", "temporaryfilesystem", "ulimit", "unshare", "usernamespace", "userns",
+	"smackprocess", "supplementarygroup", "syscall", "systemcall", "temporaryfilesystem", "tyrant", "ulimit", "unshare", "usernamespace", "userns",
 	"utsnamespace",
 }
 

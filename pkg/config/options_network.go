@@ -75,10 +75,10 @@ var vassalNetworkOptions = option.Rows[Vassal]{
 	{Name: "network-allow", Group: "Network", Arg: "VASSAL|PREFIX[:PORT[/PROTO]]", Repeat: true, Tyrant: true, Early: true, Change: option.Live, Help: "clients that may reach the vassal: another vassal, or addresses", Set: setAllow},
 	{Name: "network-dns", Group: "Network", Arg: "auto|off|names|forward", Def: "emperor-network-dns", Tyrant: true, Early: true, Help: "how the vassal resolves names", Set: func(v *Vassal, t option.Value) error { return setDNS(&v.Network.DNS, t) }},
 	{Name: "network-interface", Group: "Network", Arg: "NAME", Def: "eth0", Tyrant: true, Early: true, Help: "name of the vassal's interface", Set: setInterfaceName},
-	{Name: "network-limit", Group: "Network", Arg: "DOWN[/UP]", Def: "emperor-network-limit", Tyrant: true, Early: true, Change: option.Live, Help: "rate of the vassal, such as 40mbit/10mbit; in a tenant's file at most the emperor's", Set: func(v *Vassal, t option.Value) error { return setRate(&v.Network.Limit, t) }},
+	{Name: "network-limit", Group: "Network", Arg: "DOWN[/UP]", Def: "emperor-network-limit", Tyrant: true, Early: true, Change: option.Live, Help: "rate of the vassal, such as 40mbit/10mbit; in a tenant's file at most the emperor's", Set: setOwnRate},
 	{Name: "network-lost", Group: "Network", Arg: "report|restart", Def: "report", Tyrant: true, Early: true, Help: "when another program deletes the vassal's link or sets it down, also one that a hook has made: report it, or start the vassal again", Set: setLost},
 	{Name: "network-mac", Group: "Network", Arg: "MAC", Def: "derived from the name", Help: "hardware address of the vassal's interface", Set: setMAC},
-	{Name: "network-mtu", Group: "Network", Arg: "BYTES", Def: "emperor-network-mtu", Tyrant: true, Early: true, Help: "MTU of the vassal's interface; in a tenant's file at most the emperor's", Set: func(v *Vassal, t option.Value) error { return setMTU(&v.Network.MTU, t) }},
+	{Name: "network-mtu", Group: "Network", Arg: "BYTES", Def: "emperor-network-mtu", Tyrant: true, Early: true, Help: "MTU of the vassal's interface; in a tenant's file at most the emperor's", Set: setOwnMTU},
 	{Name: "network-publish", Group: "Network", Arg: "PORT[-PORT][:VASSALPORT][/PROTO]", Repeat: true, Tyrant: true, Early: true, Change: option.Live, Help: "ports of the host that lead to the vassal, of all its addresses or as ADDRESS:PORT of one; in a tenant's file within emperor-network-publish", Set: setPublish},
 	{Name: "network-route", Group: "Network", Arg: "PREFIX", Repeat: true, Help: "a further prefix that leads to the vassal", Set: setRoute},
 }
@@ -177,6 +177,26 @@ func setToHost(e *Emperor, v option.Value) error {
 
 func setUplink(e *Emperor, v option.Value) error {
 	return add(&e.Network.Uplinks, spec.ParseInterface, v.Text, "such as eth0")
+}
+
+// setOwnRate sets the rate of a vassal. A tenant's own file can only lower it.
+func setOwnRate(v *Vassal, t option.Value) error {
+	was := v.Network.Limit
+	err := setRate(&v.Network.Limit, t)
+	if is := &v.Network.Limit; err == nil && t.Tenant && was != (spec.Rate{}) {
+		is.Down, is.Up = min(is.Down, was.Down), min(is.Up, was.Up)
+	}
+	return err
+}
+
+// setOwnMTU does so for the MTU.
+func setOwnMTU(v *Vassal, t option.Value) error {
+	was := v.Network.MTU
+	err := setMTU(&v.Network.MTU, t)
+	if err == nil && t.Tenant && was > 0 {
+		v.Network.MTU = min(v.Network.MTU, was)
+	}
+	return err
 }
 
 func setRate(into *spec.Rate, v option.Value) error {

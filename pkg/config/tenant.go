@@ -34,6 +34,9 @@ func (l Loader) Operator(src Source) (v *Vassal, warnings Problems, err error) {
 	warnings, wrong, _ := vassalOptions.decode(v.entries, read.Used, v)
 	problems = append(append(read.Problems, problems...), wrong...)
 	ownedByFile(v.entries, &problems)
+	oneNetwork(v.entries, &problems)
+	// A directory of variables may be the tenant's: it has an effect after the drop only.
+	v.Env = slices.DeleteFunc(v.Env, func(c EnvChange) bool { return c.Kind == "dir" })
 	if err := problems.Err(); err != nil {
 		return nil, append(read.Warnings, warnings...), err
 	}
@@ -49,6 +52,23 @@ func ownedByFile(entries []dialect.Entry, problems *Problems) {
 		if o := vassalOptions.find(e.Key); o != nil && slices.Contains(anotherUser, o.Name) && !e.Handled && !e.Tenant {
 			problems.Add(e.Origin, e.Key, "the vassal runs as the owner of its file (emperor-tyrant)", "drop the line, or move it to the files of the operator")
 		}
+	}
+}
+
+// oneNetwork finds a network that a tenant chooses instead of the one of the operator's text.
+func oneNetwork(entries []dialect.Entry, problems *Problems) {
+	var operators, tenants *dialect.Entry
+	for i, e := range entries {
+		switch {
+		case e.Key != "network" || e.Handled:
+		case e.Tenant:
+			tenants = &entries[i]
+		default:
+			operators = &entries[i]
+		}
+	}
+	if operators != nil && tenants != nil && operators.Value != tenants.Value {
+		problems.Add(tenants.Origin, "network", fmt.Sprintf("the operator's text says %s (%s)", operators.Value, operators.Origin), "drop the line")
 	}
 }
 
@@ -183,7 +203,7 @@ func presets(r *dialect.Reader) {
 func strictLast(entries []dialect.Entry) []dialect.Entry {
 	late := func(e dialect.Entry) bool {
 		o := vassalOptions.find(e.Key)
-		return e.Tenant && o != nil && (confining(o) || o.Name == "limit-as" || o.Name == "limit-nproc")
+		return e.Tenant && o != nil && (confining(o) || slices.Contains([]string{"limit-as", "limit-nproc", "network-limit", "network-mtu"}, o.Name))
 	}
 	var first, last []dialect.Entry
 	for _, e := range entries {

@@ -56,6 +56,7 @@ func TestTenantCannotSay(t *testing.T) {
 		"a limit by a variable":  {own: "memory-max = $(PASSED)m", want: "memory-max: in a tenant's file the value is read before"},
 		"a limit given twice":    {own: "network-limit = 1mbit\nnetwork-limit = 2mbit", want: "the emperor cannot read it here"},
 		"another value of one":   {before: "x = 1", own: "x = 2\nnetwork-interface = eth%(x)", want: "the emperor cannot read it here"},
+		"another network":        {own: "network = routed", after: "network = none", want: "a.ini:3: network: the operator's text says none (/after.ini:2)"},
 		"the user":               {own: "uid = 0", want: "a.ini:3: uid: not permitted"},
 		"the user, a template":   {after: "uid = www", want: "/after.ini:2: uid: the vassal runs as the owner of its file (emperor-tyrant)"},
 		"a fallback":             {own: "fallback-config = /root/a.ini", want: "fallback-config: not permitted"},
@@ -94,7 +95,7 @@ func TestTenantCanSay(t *testing.T) {
 	}
 	first, all, err := readings(t, []string{"shared-socket"}, "site = shop\nexec-as-root = echo %(site) $(SECRET)",
 		"env = KEY=@(exec://echo value)\nenv = SEEN=$(SECRET)\nenv = PASSED=$(PASSED)\nprocname = shop\npty-socket = /tmp/s\nwait-for-file = /x\nshared-socket = :80\n"+
-			"limit-nofile = 100\nmemory-max = 8m\nno-new-privileges = false\nsystem-call-filter = off", "limit-nofile = 200:400\nmemory-max = 16m")
+			"limit-nofile = 100\nmemory-max = 8m\nno-new-privileges = false\nsystem-call-filter = off\nnetwork-limit = 9mbit/1mbit", "envdir = /no/such\nnetwork-limit = 2mbit\nlimit-nofile = 200:400\nmemory-max = 16m")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +114,12 @@ func TestTenantCanSay(t *testing.T) {
 	}
 	if len(first.Listening.Shared) != 1 || len(all.Listening.Shared) != 1 {
 		t.Error("a permitted option has no effect")
+	}
+	if l := first.Network.Limit; l.Down != 2e6 || l.Up != 1e6 {
+		t.Errorf("the stricter rate is %v", l)
+	}
+	if len(first.Env) != 0 {
+		t.Errorf("before the drop there are the variables %v", first.Env)
 	}
 	if r := all.Hardening.Files; r != (Range{100, 100, true}) {
 		t.Errorf("the stricter limit, before the operator's, is %v", r)

@@ -128,6 +128,7 @@ func native(o *config.Emperor, option string) bool {
 // take puts the options into effect that can change at run time.
 func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emperor) bool {
 	next.Clone, next.OnDemand, next.Env, next.Pass, next.Network = t.options.Clone, t.options.OnDemand, t.options.Env, t.options.Pass, t.options.Network
+	next.Tyrant, next.IDs = t.options.Tyrant, t.options.IDs // rules about rights last as long as the monitors
 	err := reserveThreads(next)
 	if err != nil {
 		t.log.Error("cannot use the emperor's options; they stay unchanged", "error", err)

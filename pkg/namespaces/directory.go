@@ -35,3 +35,13 @@ func MakeDirectory(path string, uid, gid int, mode uint32) error {
 	}
 	return nil
 }
+
+// BelongsTo returns an error for a directory that belongs to another user than root and this one. A
+// missing one is nobody's.
+func BelongsTo(path string, uid int) error {
+	var is unix.Stat_t
+	if err := unix.Lstat(path, &is); err == nil && is.Uid != 0 && int(is.Uid) != uid {
+		return fmt.Errorf("directory %q belongs to uid %d, and the vassal to uid %d: another vassal may have it", path, is.Uid, uid)
+	}
+	return nil
+}

@@ -48,6 +48,11 @@ func (v *vassal) makeDirectories(_ context.Context, o *config.Vassal) error {
 			if made := filepath.Join(kind.Parent, name); belongsTo(made, owner) { // before the drop, for the configuration that has failed
 				path = made
 			}
+			if v.source.tenant() != nil {
+				if err := namespaces.BelongsTo(path, owner); err != nil {
+					return o.Blame(kind.Option, "", err)
+				}
+			}
 			if err := namespaces.MakeDirectory(path, owner, group, uint32(d.Perm())); err != nil {
 				return o.Blame(kind.Option, "", err)
 			}

@@ -57,6 +57,11 @@ func (c *child) makeDirectories() error {
 		if !ok {
 			return fmt.Errorf("cannot make directory %q: its user namespace has no ids for uid %d, gid %d", d.Path, who.UID, who.GID)
 		}
+		if c.request.Plan.Tenant {
+			if err := namespaces.BelongsTo(d.Path, uid); err != nil {
+				return err
+			}
+		}
 		if err := namespaces.MakeDirectory(d.Path, uid, gid, d.Mode); err != nil {
 			return err
 		}
