@@ -169,7 +169,7 @@ func TestFlips(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	flips := 300
-	if os.Getenv("EMPEROR_SOAK") != "" {
+	if os.Getenv(soakEnv) != "" {
 		flips = 100_000
 	}
 	texts := map[int]string{}
