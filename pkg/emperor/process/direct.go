@@ -122,7 +122,7 @@ func (b birth) direct(ctx context.Context) *bootlist.List {
 func (b birth) suits() bool {
 	l, r := b.child.launcher, b.request
 	switch {
-	case l.Forker == nil, r.Direct == nil, os.Geteuid() != 0:
+	case l.Forker == nil, r.Direct == nil, os.Geteuid() != 0, l.tenantOf(r) != nil:
 		return false
 	case b.clone&(namespaces.NewUser|namespaces.NewTime) != 0, l.IDs != nil:
 		return false // the parent writes the maps, and checks the time

@@ -14,6 +14,7 @@ import (
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/turn"
 	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/namespaces/bootlist"
@@ -212,9 +213,7 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities, Caged: c.cgroup != nil, OwnIDs: l.IDs != nil,
 		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.childHooks(r), Shells: l.Shells, HookTimeout: l.HookTimeout,
 	}
-	if r.Plan.Tenant {
-		o.Tenant = l.Tenant
-	}
+	o.Tenant = l.tenantOf(r)
 	o.Program = l.programFor(*r.Plan)
 	o.Libraries, o.LibraryDirs = l.Libraries.Plugins, l.Libraries.Dirs
 	if len(o.Hooks) > 0 {
@@ -225,6 +224,15 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 	}
 	o.Environ = bytesOf(l.heldBack(*r.Plan, len(o.Hooks) > 0))
 	return o
+}
+
+// tenantOf returns the rules for the vassal of a tenant; nil: it is the operator's. The owner decides, whatever
+// a check has found.
+func (l *Launcher) tenantOf(r emperor.Request) *wire.Tenant {
+	if !monitor.Tenant(r.Config.UID) {
+		return nil
+	}
+	return l.Tenant
 }
 
 // clone makes the child with its channels, in a working directory. It is parked when clone
