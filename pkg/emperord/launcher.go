@@ -58,9 +58,9 @@ func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)
 	vassals.capabilities = o.Capabilities.Given()
-	vassals.refuseRoot, vassals.environ = refusesRoot(o), process.VassalEnviron(os.Environ())
+	vassals.refuseRoot, vassals.environ.own = refusesRoot(o), process.VassalEnviron(os.Environ())
 	if o.Tyrant.On {
-		vassals.environ, vassals.secrets = split(vassals.environ, o.Pass.Has)
+		vassals.environ = split(vassals.environ.own, o.Pass.Has)
 	}
 	r.current.Store(vassals)
 	options := emperor.Options{

@@ -89,16 +89,16 @@ func (r *reading) unowned(c monitor.Config) error {
 }
 
 // split divides variables into those that vassals get and all others.
-func split(variables []string, passes func(name string) bool) (passed, others []string) {
-	passed = []string{} // nil would be an unknown environment
+func split(variables []string, passes func(name string) bool) (e environment) {
+	e.own = []string{} // nil would be an unknown environment
 	for _, v := range variables {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "UWSGI_") || passes(name) {
-			passed = append(passed, v)
+			e.own = append(e.own, v)
 		} else {
-			others = append(others, v)
+			e.secrets = append(e.secrets, v)
 		}
 	}
-	return passed, others
+	return e
 }
 
 // readOwned reads a file whose owner may have a vassal.

@@ -49,8 +49,8 @@ func TestSayToEmperor(t *testing.T) {
 
 // TestSplit: tenants see the variables that vassals get, and the operator's text sees all.
 func TestSplit(t *testing.T) {
-	passed, others := split([]string{"PATH=/bin", "TOKEN=x", "UWSGI_STRICT=1"}, func(name string) bool { return name == "PATH" })
-	if !slices.Equal(passed, []string{"PATH=/bin", "UWSGI_STRICT=1"}) || !slices.Equal(others, []string{"TOKEN=x"}) {
-		t.Errorf("got %v and %v", passed, others)
+	e := split([]string{"PATH=/bin", "TOKEN=x", "UWSGI_STRICT=1"}, func(name string) bool { return name == "PATH" })
+	if !slices.Equal(e.own, []string{"PATH=/bin", "UWSGI_STRICT=1"}) || !slices.Equal(e.secrets, []string{"TOKEN=x"}) {
+		t.Errorf("got %+v", e)
 	}
 }

@@ -40,8 +40,7 @@ type reading struct {
 	refuseRoot bool
 	// capabilities are all that vassals can have. Nil: no limit.
 	capabilities *namespaces.Capabilities
-	environ      []string // with which vassals read their files, and secrets, for the operator's text only
-	secrets      []string
+	environ      environment
 	wraps        process.Wrappers
 	clone        namespaces.Flags // of each vassal
 	network      config.Networking
@@ -54,6 +53,10 @@ type reading struct {
 	log          *slog.Logger
 	last         sync.Map // the templates of each directory that were read last, config.Templates
 }
+
+// environment has the variables with which vassals read their files: own are for every text, and secrets for
+// the operator's only.
+type environment struct{ own, secrets []string }
 
 // readers have the reading in effect, which SIGHUP replaces, and the parts that stay.
 type readers struct {
@@ -226,7 +229,7 @@ func joined(list ...error) error {
 // loader reads the vassals of a directory as the emperor does, with the templates that were
 // read last. It opens and runs nothing that a file names.
 func (r *reading) loader(dir string) config.Loader {
-	l := config.Loader{Allow: r.tyrant.Allow, Permissions: config.Permissions{Dir: dir, Environ: r.environ, Secrets: r.secrets, Partial: true, Foreign: parser.Parse, Held: r.waits}}
+	l := config.Loader{Allow: r.tyrant.Allow, Permissions: config.Permissions{Dir: dir, Environ: r.environ.own, Secrets: r.environ.secrets, Partial: true, Foreign: parser.Parse, Held: r.waits}}
 	if last, ok := r.last.Load(dir); ok {
 		l.Templates = last.(config.Templates) // nothing else is stored
 	}
