@@ -49,7 +49,7 @@ func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warni
 		}
 		if e.Tenant && !o.Tyrant && !e.Permitted {
 			rest.wrong = append(rest.wrong, o.Name)
-			problems.Add(e.Origin, e.Key, refusedTenant, refusedTenantHint)
+			problems.Add(e.Origin, e.Key, refusedTenant, refusedHint(o.Name))
 			continue
 		}
 		var before dialect.Entry
@@ -91,6 +91,14 @@ const (
 	refusedTenant     = "not permitted in a tenant's own file"
 	refusedTenantHint = "it acts with the operator's rights: in a template, or by emperor-tyrant-allow"
 )
+
+// refusedHint is the remedy for an option.
+func refusedHint(option string) string {
+	if slices.Contains(anotherUser, option) {
+		return "the vassal runs as the owner of the file"
+	}
+	return refusedTenantHint
+}
 
 // oneValue suggests the syntax of an option that was given as a list of words.
 func oneValue[T any](o *option.Row[T], first, second dialect.Entry) string {
