@@ -142,7 +142,7 @@ func TestOwnersMost(t *testing.T) {
 	w := newWorld(t)
 	w.tenant("a.ini", 4001, serves)
 	w.tenant("b.ini", 4001, serves)
-	e := w.start(append(tyrant, "--emperor-tyrant-max", "2")...)
+	e := w.start(append(tyrant, "--emperor-tyrant-max", "2", "--emperor-stats", "127.0.0.1:3031")...)
 	e.running("a.ini")
 	e.running("b.ini")
 	w.tenant("c.ini", 4001, serves)
@@ -151,6 +151,9 @@ func TestOwnersMost(t *testing.T) {
 	e.running("d.ini")
 	w.remove("a.ini")
 	e.running("c.ini")
+	if on := w.stats("3031")["emperor_tyrant"]; on != 1.0 {
+		t.Errorf("the statistics say emperor_tyrant %v", on)
+	}
 }
 
 // TestTenantAndOperator: files of root run as they say, beside those of tenants.

@@ -39,6 +39,8 @@ type Server struct {
 	Rescan func()
 	// Info describes the emperor; the server fills in its Vassals.
 	Info Info
+	// Tyrant: vassals run as the owners of their files.
+	Tyrant bool
 	// Meter measures the resource usage of vassals. Required.
 	Meter *Meter
 	// Gate decides which clients are answered. Required.

@@ -66,7 +66,7 @@ type uwsgiBlacklist struct {
 func (s *Server) uwsgi(records []emperor.Record) uwsgiStats {
 	cwd, _ := os.Getwd()
 	stats := uwsgiStats{
-		Version: s.Info.Version, PID: s.Info.PID, UID: os.Getuid(), GID: os.Getgid(), CWD: cwd, Emperor: s.Info.Monitors,
+		Version: s.Info.Version, PID: s.Info.PID, UID: os.Getuid(), GID: os.Getgid(), CWD: cwd, Emperor: s.Info.Monitors, EmperorTyrant: one(s.Tyrant),
 		Vassals: []uwsgiVassal{}, Blacklist: []uwsgiBlacklist{},
 	}
 	for _, r := range records {

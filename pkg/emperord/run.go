@@ -69,7 +69,7 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	traces := tracer(o, e, log)
 	look := func() { rescan(g.monitors) }
 	answers := &control.Server{
-		Emperor: e, Output: g.output, Events: events, Rescan: look, Meter: g.sockets.meter, Gate: gate, Log: log, Stopping: ctx.Done(), Network: g.audited(),
+		Emperor: e, Output: g.output, Events: events, Rescan: look, Meter: g.sockets.meter, Gate: gate, Log: log, Stopping: ctx.Done(), Network: g.audited(), Tyrant: o.Tyrant.On,
 		Changes: tune.parts.readers.changes,
 		Info:    control.Info{Version: version.Number, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String())},
 	}
