@@ -32,7 +32,7 @@ func TestPage(t *testing.T) {
 	w.vassal("shop.ini", serves)
 	w.vassal("blog.ini", serves)
 	w.vassal("<script>alert(1)<script>.ini", `privileged-binary-patch-arg = sh -c 'echo "<script>alert(2)</script>"; systemd-notify "STATUS=<img src=x onerror=alert(3)>"; exec sleep 1000000'`)
-	args := []string{allNamespaces, "--emperor-web", pageAt, "--emperor-throttle", "3000"}
+	args := []string{allNamespaces, "--emperor-web", pageAt, "--emperor-throttle", "8000"}
 	e := w.start(args...)
 	pid := e.running("shop.ini")
 	b.open("http://"+pageAt+"/", 1600, 900)

@@ -130,6 +130,7 @@ func (s *Site) live(make maker) http.HandlerFunc {
 		}
 		defer s.readers.Add(-1)
 		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("X-Accel-Buffering", "no") // nginx passes each batch on at once
 		out := stream{w, http.NewResponseController(w)}
 		if !out.send("retry: %d\nevent: hello\ndata: {\"build\":%q,\"now\":%d}\n\n", retry, build(), time.Now().UnixMilli()) {
 			return

@@ -156,7 +156,7 @@ type use struct {
 }
 
 func useOf(s control.Status, r row) []use {
-	list := []use{{"memory", r.Memory, r.Limit, r.Share}}
+	list := []use{{"memory" + countedBy(s.MemoryBy), r.Memory, r.Limit, r.Share}}
 	cpu := use{Name: "processor", Value: readable.Seconds(s.CPU), Share: -1}
 	if r.CPU != "" {
 		cpu.Value = r.CPU + ", " + cpu.Value + " in all"
@@ -176,6 +176,18 @@ func useOf(s control.Status, r row) []use {
 		list = append(list, use{Name: "throttled", Value: readable.Seconds(s.Throttled), Share: -1})
 	}
 	return list
+}
+
+// countedBy says how memory is counted where that is not by the cgroup.
+func countedBy(source control.MemorySource) string {
+	switch source {
+	case control.MemoryShared:
+		return ", shared in parts"
+	case control.MemoryResident:
+		return ", resident"
+	case control.MemoryCharged:
+	}
+	return ""
 }
 
 // generation is one life of a vassal.
