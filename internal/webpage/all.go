@@ -42,7 +42,7 @@ func rowOf(v *control.Vassal, cpu map[string]float64) row {
 	r := row{
 		ID: idOf("v-", v.Name), Name: readable.Clean(v.Name), Href: "vassals/" + url.PathEscape(v.Name),
 		State: string(v.State), Condition: control.ConditionOf(v.State), Since: v.Since, Memory: readable.Size(v.Memory), Limit: readable.Size(v.MemoryMax),
-		Share: share(v.Memory, v.MemoryMax), Restarts: v.Restarts, Address: readable.Clean(v.Reached()), Note: text(v.Summary()), Faulty: faulty(v),
+		Share: share(v.Memory, v.MemoryMax), Restarts: v.Restarts, Address: readable.Clean(addressOf(v)), Note: text(v.Summary()), Faulty: faulty(v),
 	}
 	if v.Phase != "" && v.PID != 0 {
 		r.State += " (" + readable.Clean(v.Phase) + ")"
@@ -52,6 +52,9 @@ func rowOf(v *control.Vassal, cpu map[string]float64) row {
 	}
 	return r
 }
+
+// addressOf returns the addresses of a vassal, with an arrow at which no line is broken.
+func addressOf(v *control.Vassal) string { return strings.ReplaceAll(v.Reached(), "->", "→") }
 
 // share returns a use as percent of a limit; without a limit it is negative.
 func share(use, limit uint64) int {

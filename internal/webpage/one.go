@@ -125,7 +125,7 @@ func factsOf(s control.Status) (f facts) {
 			f.at("next worker", d.Next)
 		}
 	}
-	f.say("address", s.Reached())
+	f.say("address", addressOf(&s.Vassal))
 	f.say("file", s.Path)
 	f.say("monitor", s.Monitor)
 	f.say("zerg of", s.Parent)
@@ -150,13 +150,13 @@ func factsOf(s control.Status) (f facts) {
 
 // use is a resource with its limit.
 type use struct {
-	Name, Value, Limit string
+	Name, Value, Limit, Note string
 	// Share is the used part in percent; negative without a limit.
 	Share int
 }
 
 func useOf(s control.Status, r row) []use {
-	list := []use{{"memory" + countedBy(s.MemoryBy), r.Memory, r.Limit, r.Share}}
+	list := []use{{"memory", r.Memory, r.Limit, countedBy(s.MemoryBy), r.Share}}
 	cpu := use{Name: "processor", Value: readable.Seconds(s.CPU), Share: -1}
 	if r.CPU != "" {
 		cpu.Value = r.CPU + ", " + cpu.Value + " in all"
@@ -182,9 +182,9 @@ func useOf(s control.Status, r row) []use {
 func countedBy(source control.MemorySource) string {
 	switch source {
 	case control.MemoryShared:
-		return ", shared in parts"
+		return "PSS"
 	case control.MemoryResident:
-		return ", resident"
+		return "RSS"
 	case control.MemoryCharged:
 	}
 	return ""
