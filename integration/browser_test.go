@@ -59,14 +59,14 @@ func (w *world) browser() *browser {
 		_, err := chromedp.Call(ctx, log.Enable, cdp.Empty{})
 		return err
 	}))
-	if err := chromedp.Listen(tab, b.heard); err != nil {
+	if err := chromedp.Listen(tab, b.collect); err != nil {
 		w.t.Fatal(err)
 	}
 	return b
 }
 
-// heard collects errors of scripts and of the page's policy.
-func (b *browser) heard(event any) {
+// collect collects errors of scripts and of the page's policy.
+func (b *browser) collect(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch e := event.(type) {

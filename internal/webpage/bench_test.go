@@ -41,7 +41,7 @@ func BenchmarkPage(b *testing.B) {
 func BenchmarkBatch(b *testing.B) {
 	site, f := newSite()
 	f.vassals = manyVassals(1000)
-	look := site.all(httptest.NewRequest(http.MethodGet, "/", nil))
+	look := site.listPage(httptest.NewRequest(http.MethodGet, "/", nil))
 	follower := &follower{lists: map[string]uint64{}, seed: seedOf(b)}
 	for i := 0; b.Loop(); i++ {
 		for j := range 10 {

@@ -118,7 +118,7 @@ func (b batch) empty() bool { return b.Title == "" && len(b.Set) == 0 && len(b.L
 
 // live answers with the changes of a page, until the reader leaves. The first batch has the whole page, so
 // that a reader that was away is current again.
-func (s *Site) live(make maker) http.HandlerFunc {
+func (s *Site) live(views maker) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
 			return
@@ -136,15 +136,15 @@ func (s *Site) live(make maker) http.HandlerFunc {
 			return
 		}
 		f := &follower{seed: maphash.MakeSeed(), lists: map[string]uint64{}}
-		look, said := make(r), time.Now()
+		look, last := views(r), time.Now()
 		for {
 			began := time.Now()
 			text, err := s.next(r.Context(), look, f)
 			switch {
 			case err != nil:
 				return // the browser asks again
-			case text != nil || time.Since(said) > quiet:
-				if said = time.Now(); !out.send("%s\n\n", text) {
+			case text != nil || time.Since(last) > quiet:
+				if last = time.Now(); !out.send("%s\n\n", text) {
 					return
 				}
 			}

@@ -114,7 +114,7 @@ func TestNothingChanged(t *testing.T) {
 	site.Facts.(*fake).vassals = []control.Vassal{v} //nolint:forcetypeassert // newSite makes it
 	f := &follower{lists: map[string]uint64{}, seed: seedOf(t)}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	all := site.all(r)
+	all := site.listPage(r)
 	for i := range 3 {
 		view, err := all(t.Context())
 		if err != nil {
@@ -190,7 +190,7 @@ func TestGoneAndBack(t *testing.T) {
 	shop := vassalNamed("shop.ini", emperor.Running)
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.SetPathValue("name", "shop.ini")
-	look := site.one(r)
+	look := site.vassalPage(r)
 	head := func() string {
 		v, err := look(t.Context())
 		if err != nil {

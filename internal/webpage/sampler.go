@@ -11,8 +11,8 @@ import (
 const (
 	// fresh is how long a sample serves further requests: any number of pages costs one.
 	fresh = 900 * time.Millisecond
-	// comparable is how old the sample before may be for a rate of processor time.
-	comparable = 2 * time.Minute
+	// comparison is how old the sample before may be for a rate of processor time.
+	comparison = 2 * time.Minute
 )
 
 // sample is the state of all vassals at one moment. It is not changed after it is made.
@@ -50,7 +50,7 @@ func (s *sampler) take(ctx context.Context, facts Facts) (*sample, error) {
 // rates returns the processor time that each vassal used from one sample to the next.
 func rates(was, is *sample) map[string]float64 {
 	list := map[string]float64{}
-	if was == nil || is.at.Sub(was.at) > comparable {
+	if was == nil || is.at.Sub(was.at) > comparison {
 		return list
 	}
 	before := map[string]*control.Vassal{}

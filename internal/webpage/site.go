@@ -99,12 +99,12 @@ func (s *Site) Handler() http.Handler {
 	s.proving.init(1)
 	s.building.init(maxBuilding)
 	m := http.NewServeMux()
-	m.HandleFunc("GET /{$}", s.page(s.all))
-	m.HandleFunc("GET /vassals/{name}", s.page(s.one))
-	m.HandleFunc("GET /emperor", s.page(s.ruler))
-	m.HandleFunc("GET /live", s.live(s.all))
-	m.HandleFunc("GET /live/vassals/{name}", s.live(s.one))
-	m.HandleFunc("GET /live/emperor", s.live(s.ruler))
+	m.HandleFunc("GET /{$}", s.page(s.listPage))
+	m.HandleFunc("GET /vassals/{name}", s.page(s.vassalPage))
+	m.HandleFunc("GET /emperor", s.page(s.emperorPage))
+	m.HandleFunc("GET /live", s.live(s.listPage))
+	m.HandleFunc("GET /live/vassals/{name}", s.live(s.vassalPage))
+	m.HandleFunc("GET /live/emperor", s.live(s.emperorPage))
 	m.Handle("GET /static/", http.FileServerFS(assets))
 	return s.guard(m)
 }
@@ -114,7 +114,7 @@ func (s *Site) Handler() http.Handler {
 type maker func(r *http.Request) func(ctx context.Context) (view, error)
 
 // page answers with a whole page.
-func (s *Site) page(make maker) http.HandlerFunc {
+func (s *Site) page(views maker) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), patience)
 		defer cancel()
@@ -123,7 +123,7 @@ func (s *Site) page(make maker) http.HandlerFunc {
 			return
 		}
 		defer s.building.leave()
-		v, err := make(r)(ctx)
+		v, err := views(r)(ctx)
 		var unknown *control.Error
 		switch {
 		case errors.As(err, &unknown):

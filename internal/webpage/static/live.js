@@ -5,7 +5,7 @@
 const status = document.getElementById("live");
 let source = null;
 
-function tell(text, state) {
+function show(text, state) {
   if (status.textContent !== text) {
     status.textContent = text;
     status.className = "live " + state;
@@ -117,15 +117,15 @@ function connect() {
       location.reload();
     }
     skew = Date.now() - hello.now;
-    tell("live", "on");
+    show("live", "on");
   });
   mine.addEventListener("batch", (e) => {
     apply(JSON.parse(e.data));
-    tell("live", "on");
+    show("live", "on");
     tick();
   });
   mine.onerror = () => {
-    tell("connecting", "off");
+    show("connecting", "off");
     if (mine.readyState === EventSource.CLOSED && mine === source) { // the server answered, and refused
       setTimeout(connect, 5000);
     }

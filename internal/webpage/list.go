@@ -154,8 +154,8 @@ func (q query) compare(cpu map[string]float64) func(a, b *control.Vassal) int {
 // maxRows limits the rows of the table; the search finds all vassals.
 const maxRows = 2000
 
-// all makes the page of all vassals.
-func (s *Site) all(r *http.Request) func(context.Context) (view, error) {
+// listPage makes the page of all vassals.
+func (s *Site) listPage(r *http.Request) func(context.Context) (view, error) {
 	q := queryOf(r)
 	return func(ctx context.Context) (view, error) {
 		now, err := s.sampler.take(ctx, s.Facts)

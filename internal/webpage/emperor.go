@@ -15,8 +15,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
-// ruler makes the page of the emperor itself.
-func (s *Site) ruler(*http.Request) func(context.Context) (view, error) {
+// emperorPage makes the page of the emperor itself.
+func (s *Site) emperorPage(*http.Request) func(context.Context) (view, error) {
 	return func(ctx context.Context) (view, error) {
 		about, err := s.Facts.About(ctx)
 		if err != nil {

@@ -19,8 +19,8 @@ import (
 // shownLines is how many lines of a vassal's output its page shows.
 const shownLines = 100
 
-// one makes the page of one vassal.
-func (s *Site) one(r *http.Request) func(context.Context) (view, error) {
+// vassalPage makes the page of one vassal.
+func (s *Site) vassalPage(r *http.Request) func(context.Context) (view, error) {
 	name := r.PathValue("name")
 	var settings settingsPart
 	found := false
