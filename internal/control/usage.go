@@ -20,8 +20,8 @@ const (
 	// settled is how long the proportional memory of processes is reused, because the kernel takes longer to
 	// count it.
 	settled = 10 * time.Second
-	// walking is the time in each second for counting it again. A vassal that was never measured is
-	// measured in any case.
+	// walking is the time in each second for counting it. A vassal that is not counted in that time keeps its
+	// last count, or has its resident memory until then.
 	walking = 100 * time.Millisecond
 )
 
@@ -104,12 +104,17 @@ func (m *Meter) walk(pid int, is *measured) {
 	if begin.Sub(m.second) >= time.Second {
 		m.second, m.walked = begin, 0
 	}
-	if !is.memory.at.IsZero() && (begin.Sub(is.memory.at) < settled || m.walked >= walking) {
+	late := m.walked >= walking
+	if !is.memory.at.IsZero() && (late || begin.Sub(is.memory.at) < settled) {
 		return
 	}
 	pids := namespaces.Tree(pid)
 	if is.accounts.Dir != "" {
 		pids = is.accounts.Processes()
+	}
+	if late {
+		is.memory = proportional{bytes: residentOf(pids), by: MemoryResident}
+		return
 	}
 	is.memory = memoryOf(pids)
 	m.walked += time.Since(begin)
@@ -122,11 +127,18 @@ func memoryOf(pids []int) proportional {
 	for _, pid := range pids {
 		share, ok := namespaces.PSS(pid)
 		if !ok {
-			if share = namespaces.UsageOf(pid).RSS; share > 0 {
+			if share = residentOf([]int{pid}); share > 0 {
 				sum.by = MemoryResident
 			}
 		}
 		sum.bytes += share
+	}
+	return sum
+}
+
+func residentOf(pids []int) (sum uint64) {
+	for _, pid := range pids {
+		sum += namespaces.UsageOf(pid).RSS
 	}
 	return sum
 }

@@ -41,6 +41,11 @@ func TestMemoryIsCountedRarely(t *testing.T) {
 			m.last = map[int]measured{cmd.Process.Pid: is}
 			return is.memory.at
 		}
+		m.second, m.walked = time.Now(), walking
+		if at := counted(); !at.IsZero() || m.last[cmd.Process.Pid].memory.by != MemoryResident || m.last[cmd.Process.Pid].memory.bytes == 0 {
+			t.Errorf("without time for a count there is %+v", m.last[cmd.Process.Pid].memory)
+		}
+		time.Sleep(time.Second)
 		first := counted()
 		time.Sleep(settled - time.Second)
 		if at := counted(); !at.Equal(first) {
