@@ -29,7 +29,10 @@ func (e *emperor) forker() int {
 // place in a session and a cgroup.
 func TestBothBootsGiveTheSame(t *testing.T) {
 	t.Parallel()
-	for name, clone := range map[string]string{"all namespaces": allNamespaces, "no pid namespace": "--emperor-use-clone=uts,net,fs", "no mounts": "--emperor-use-clone=pid,net"} {
+	for name, options := range map[string][]string{
+		"all namespaces": {allNamespaces}, "no pid namespace": {"--emperor-use-clone=uts,net,fs"}, "no mounts": {"--emperor-use-clone=pid,net"},
+		"a limit of capabilities": {allNamespaces, "--emperor-cap=chown,net_bind_service,setgid,sys_resource"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -40,13 +43,13 @@ func TestBothBootsGiveTheSame(t *testing.T) {
 			}
 			same := []string{"uid = 4001", "gid = 4002", "add-gid = 4003", "no-new-privileges = true", "limit-core = 0", "limit-nofile = 300:400", "limit-nproc = 900", "umask = 027", "chdir = /usr", "env = OWN=yes"}
 			sockets := func(string) string { return "" }
-			if strings.Contains(clone, "pid") { // the list knows the pid
+			if strings.Contains(options[0], "pid") { // the list knows the pid
 				sockets = func(who string) string { return "socket = " + w.path("s/"+who) + ".socket" }
 				same = append(same, "http-socket = [::]:8085", "socket = :8085", "fastcgi-socket = @direct", "chmod-socket = 640", "chown-socket = 4001:4003")
 			}
 			w.vassal("list.ini", append(slices.Clone(same), sockets("list"), show("list"))...)
 			w.vassal("program.ini", append(slices.Clone(same), sockets("program"), show("program"), "exec-as-root = true")...)
-			e := w.start(clone)
+			e := w.start(options...)
 			e.running("list.ini")
 			e.running("program.ini")
 			if e.forker() == 0 {

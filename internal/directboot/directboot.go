@@ -131,7 +131,9 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	r = b.listening.arrange(r)
 	l := &bootlist.List{Files: r.Files, Report: r.Orders}
 	b.begin(l, r)
-	b.prepare(l, r)
+	if err := b.prepare(l, r, who.UID); err != nil {
+		return nil, err
+	}
 	l.Step("drop privileges")
 	l.Become(who)
 	l.Deathsig(r.Deathsig)
@@ -174,9 +176,18 @@ func (b *Boot) begin(l *bootlist.List, r emperor.DirectRequest) {
 }
 
 // prepare adds the steps with all privileges.
-func (b *Boot) prepare(l *bootlist.List, r emperor.DirectRequest) {
+func (b *Boot) prepare(l *bootlist.List, r emperor.DirectRequest, uid uint32) error {
 	l.Step("prepare mounts")
 	l.Mounts(r.Namespaces)
+	if r.Capabilities != nil {
+		if uid == 0 {
+			return errUnsuited // root keeps some
+		}
+		l.Step("limit capabilities")
+		if err := l.Bound(*r.Capabilities); err != nil {
+			return err
+		}
+	}
 	l.Step("limit resources")
 	for _, x := range []struct {
 		option   string
@@ -187,6 +198,7 @@ func (b *Boot) prepare(l *bootlist.List, r emperor.DirectRequest) {
 			l.Resource(x.resource, x.Soft, x.Hard, b.blamed(x.option))
 		}
 	}
+	return nil
 }
 
 // confine adds the steps between the drop and the program.

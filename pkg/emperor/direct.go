@@ -37,6 +37,8 @@ type DirectRequest struct {
 	// Namespaces are those that the child is cloned into, and Keyring: it gets a session keyring.
 	Namespaces namespaces.Flags
 	Keyring    bool
+	// Capabilities are all that the vassal can have. Nil: no limit.
+	Capabilities *namespaces.Capabilities
 	// Deathsig is sent when the emperor dies.
 	Deathsig syscall.Signal
 }

@@ -82,13 +82,26 @@ func (c Capabilities) Bound() error {
 	if err != nil {
 		return err
 	}
-	now.bounding &= c
-	now.permitted &= c | forDrop
-	now.effective, now.inheritable = now.effective&now.permitted, now.inheritable&c
+	now = now.bound(c)
 	if err := now.set(); err != nil {
 		return fmt.Errorf("cannot give up capabilities: %w", asThreads(err))
 	}
 	return now.verify()
+}
+
+// Bounds returns the effect that Bound would have on this process: the numbers that leave the
+// bounding set, and the sets of capset(2) afterwards.
+func (c Capabilities) Bounds() (surplus []int, sets [2]unix.CapUserData, err error) {
+	now, err := ownCapabilities()
+	if err != nil {
+		return nil, sets, err
+	}
+	for n := range 64 {
+		if (now.bounding&^c)>>n&1 != 0 {
+			surplus = append(surplus, n)
+		}
+	}
+	return surplus, now.bound(c).data(), nil
 }
 
 // Retain prepares a change of ids after which the process keeps the capabilities c (Keep). It reduces
@@ -182,14 +195,27 @@ func (s capabilitySets) reduce(c Capabilities) error {
 	return nil
 }
 
-// set sets the three sets of capset(2) in every thread.
-func (s capabilitySets) set() error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
+// bound returns the sets after Bound.
+func (s capabilitySets) bound(c Capabilities) capabilitySets {
+	s.bounding &= c
+	s.permitted &= c | forDrop
+	s.effective, s.inheritable = s.effective&s.permitted, s.inheritable&c
+	return s
+}
+
+// data returns the three sets of capset(2).
+func (s capabilitySets) data() (data [2]unix.CapUserData) {
 	for i := range data {
 		part := func(c Capabilities) uint32 { return uint32(c >> (32 * i)) }
 		data[i] = unix.CapUserData{Permitted: part(s.permitted), Effective: part(s.effective), Inheritable: part(s.inheritable)}
 	}
+	return data
+}
+
+// set sets these sets in every thread.
+func (s capabilitySets) set() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := s.data()
 	return inThreads(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])))
 }
 

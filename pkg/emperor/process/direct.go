@@ -102,6 +102,7 @@ func (b birth) direct(ctx context.Context) *bootlist.List {
 	l, r := b.child.launcher, b.request
 	request := emperor.DirectRequest{
 		Dir: b.dir, Environ: l.ownEnviron(), Files: b.ends, Pipe: pipeFD, Orders: orderFD, Namespaces: b.clone, Keyring: l.Keyring, Deathsig: deathSignal,
+		Capabilities: l.Capabilities,
 	}
 	if b.child.notify != nil {
 		request.Notify = b.child.notify.path
@@ -128,7 +129,7 @@ func (b birth) suits() bool {
 		return false // the parent writes the maps, and checks the time
 	case r.Socket != nil, len(r.Kept) > 0, r.Zerg > 0, r.Templates != nil, r.Network.Connects():
 		return false
-	case len(l.childHooks(r)) > 0, l.Libraries.Wanted(), !l.Wrappers.None(), l.Capabilities != nil:
+	case len(l.childHooks(r)) > 0, l.Libraries.Wanted(), !l.Wrappers.None():
 		return false
 	}
 	return true

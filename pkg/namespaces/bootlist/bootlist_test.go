@@ -173,6 +173,24 @@ func TestBoot(t *testing.T) {
 	}
 }
 
+// A child has no other capabilities than the limit allows, also in its bounding set.
+func TestBound(t *testing.T) {
+	needRoot(t)
+	c := begin(t, newForker(t), 0, func(l *List) {
+		if err := l.Bound(1<<unix.CAP_CHOWN | 1<<unix.CAP_KILL); err != nil {
+			t.Fatal(err)
+		}
+		l.Become(namespaces.Credentials{UID: 4001, GID: 4002})
+		l.Exec("/bin/grep", []string{"grep", "^Cap", "/proc/self/status"}, nil, because("exec"))
+	})
+	text, status := c.end()
+	const none = "0000000000000000\n"
+	if want := "CapInh:\t" + none + "CapPrm:\t" + none + "CapEff:\t" + none + "CapBnd:\t0000000000000021\nCapAmb:\t" + none; status.Code != 0 || text != want {
+		t.Errorf("%v: %q, want %q", status, text, want)
+		t.Log(c.failed())
+	}
+}
+
 // A parked child goes on with the message of its peer.
 func TestPark(t *testing.T) {
 	c := begin(t, newForker(t), 0, func(l *List) {

@@ -123,11 +123,49 @@ func (l *List) verify(c namespaces.Credentials, groups []byte) {
 	if c.UID == 0 {
 		return
 	}
-	header := binary.NativeEndian.AppendUint32(nil, unix.LINUX_CAPABILITY_VERSION_3)
-	sets := l.bytes(make([]byte, 24)) // twice: effective, permitted, inheritable
-	for _, half := range []int{0, 12} {
-		l.compare(l.add(why, succeeds, unix.SYS_CAPGET, l.bytes(append(header, make([]byte, 4)...)), sets), sets, half, make([]byte, 8))
+	sets := l.bytes(make([]byte, capabilityWords*capabilityWord))
+	for half := range capabilityWords {
+		l.compare(l.readCapabilities(why, sets), sets, half*capabilityWord, make([]byte, 8))
 	}
+}
+
+// capabilityWords is the number of structs cap_user_data_t, each with the effective, permitted and
+// inheritable capabilities of 32 numbers, and capabilityWord the size of one (capget(2)).
+const (
+	capabilityWords = 2
+	capabilityWord  = 12
+)
+
+// readCapabilities adds capget(2).
+func (l *List) readCapabilities(why func(error) error, room arg) *call {
+	return l.add(why, succeeds, unix.SYS_CAPGET, l.capabilityHeader(), room)
+}
+
+func (l *List) capabilityHeader() arg {
+	return l.bytes(binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, unix.LINUX_CAPABILITY_VERSION_3), 0))
+}
+
+// Bound is namespaces.Capabilities.Bound, for a process with the rights of this one.
+func (l *List) Bound(c namespaces.Capabilities) error {
+	surplus, sets, err := c.Bounds()
+	if err != nil {
+		return err
+	}
+	drop, verify := because("cannot reduce the bounding set of capabilities"), because("cannot verify capabilities")
+	for _, n := range surplus {
+		l.add(drop, succeeds, unix.SYS_PRCTL, number(unix.PR_CAPBSET_DROP), number(n))
+		l.add(verify, returns, unix.SYS_PRCTL, number(unix.PR_CAPBSET_READ), number(n)).result = 0
+	}
+	var want []byte
+	for _, s := range sets {
+		for _, word := range []uint32{s.Effective, s.Permitted, s.Inheritable} {
+			want = binary.NativeEndian.AppendUint32(want, word)
+		}
+	}
+	l.add(because("cannot give up capabilities"), succeeds, unix.SYS_CAPSET, l.capabilityHeader(), l.bytes(want))
+	room := l.bytes(make([]byte, len(want)))
+	l.compare(l.readCapabilities(verify, room), room, 0, want)
+	return nil
 }
 
 // NoNewPrivileges is namespaces.NoNewPrivileges.
