@@ -32,7 +32,10 @@ func reapOrphans(ctx context.Context, o *config.Emperor) {
 			return
 		case <-ticker.C:
 		}
-		dead := slices.DeleteFunc(namespaces.Children(os.Getpid()), func(pid int) bool { return !namespaces.IsZombie(pid) })
+		var dead []int
+		if namespaces.AnyDead() { // a look at each of many children takes long
+			dead = slices.DeleteFunc(namespaces.Children(os.Getpid()), func(pid int) bool { return !namespaces.IsZombie(pid) })
+		}
 		seen := before
 		if before = dead; len(dead) == 0 {
 			continue

@@ -34,6 +34,14 @@ func NextDead() (pid int, err error) {
 	return int(info.pid), err
 }
 
+// AnyDead reports whether a child of this process, of any thread, is dead and unreaped. It leaves it
+// unreaped.
+func AnyDead() bool {
+	var info siginfo
+	err := waitidOf(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT)
+	return err == nil && info.pid != 0
+}
+
 func waitidOf(kind int, id uintptr, info *siginfo, options int) error {
 	for {
 		_, _, errno := unix.Syscall6(unix.SYS_WAITID, uintptr(kind), id, uintptr(unsafe.Pointer(info)), uintptr(options), 0, 0)

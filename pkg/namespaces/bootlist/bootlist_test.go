@@ -421,6 +421,11 @@ func TestDecode(t *testing.T) {
 			t.Fatalf("%d of %d bytes are taken", size, len(good))
 		}
 	}
+	other := slices.Clone(good)
+	other[0]++
+	if _, err := decode(other); err == nil {
+		t.Error("a request of another version is taken")
+	}
 	outside := slices.Clone(good)
 	(*call)(unsafe.Pointer(&outside[headSize])).found = 1 << 30
 	if _, err := decode(outside); err == nil {

@@ -14,10 +14,15 @@ import (
 // and the data, in the byte order and the layout of this machine. The descriptors of the child, and
 // behind them that of its cgroup, come with it. The answer is one message with a pidfd.
 type head struct {
+	layout                        uint64
 	flags                         uint64 // of clone3(2)
 	files, cgroup                 uint32 // number of descriptors; the cgroup's is 0 or 1
 	calls, pointers, size, report uint32 // numbers of calls and of offsets, bytes of data
 }
+
+// layout changes with the meaning of a message: the program of the process that forks may be replaced
+// while an emperor runs.
+const layout = 'b'<<24 | 'o'<<16 | 'o'<<8 | '1'
 
 const (
 	headSize = unsafe.Sizeof(head{})
@@ -48,7 +53,7 @@ func (l *List) encode(flags namespaces.Flags, cgroup bool) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d bytes", ErrUnfit, size)
 	}
 	h := head{
-		flags: uint64(flags), files: uint32(len(l.Files)), calls: uint32(len(l.calls)), pointers: uint32(words), size: uint32(len(l.data)), report: uint32(l.Report),
+		layout: layout, flags: uint64(flags), files: uint32(len(l.Files)), calls: uint32(len(l.calls)), pointers: uint32(words), size: uint32(len(l.data)), report: uint32(l.Report),
 	}
 	if cgroup {
 		h.cgroup = 1
@@ -84,6 +89,9 @@ func decode(message []byte) (r request, err error) {
 		return r, errors.New("a request is too short")
 	}
 	r.head = (*head)(unsafe.Pointer(&message[0]))
+	if r.layout != layout {
+		return r, errors.New("a request is of another version of this program")
+	}
 	if r.calls == 0 || r.calls > maxMessage || r.pointers > maxMessage || r.size > maxMessage ||
 		len(message) != int(headSize)+int(r.calls)*int(callSize)+4*int(r.pointers)+int(r.size) || r.files >= maxFiles || r.cgroup > 1 {
 		return r, errors.New("the size of a request differs from its header")
