@@ -33,8 +33,8 @@ type Boot struct {
 	listening listening
 	limits    config.Limits
 	hardening config.Hardening
-	notice    [2]wire.Notice // about the program: with a socket for sd_notify(3) at 1
-	blame     map[string]string
+	notice    [2]notice // about the program: with a socket for sd_notify(3) at 1
+	blame     []blame
 	failed    atomic.Bool // a call has failed: the vassal program finds out more
 }
 
@@ -52,21 +52,35 @@ func Of(v *config.Vassal, warnings config.Problems) *Boot {
 	b := &Boot{
 		listening: sockets,
 		words:     v.BinaryPatch, wish: accounts.Wish{UID: v.UID, GID: v.GID, AddGID: v.AddGID, NoInitgroups: v.NoInitgroups},
-		env: v.Env, chdir: v.Chdir, umask: -1, limits: v.Limits, hardening: v.Hardening, blame: map[string]string{},
+		env: v.Env, chdir: v.Chdir, umask: -1, limits: v.Limits, hardening: v.Hardening,
 	}
 	if v.UmaskSet {
 		b.umask = v.Umask
 	}
 	for i, notifies := range []bool{false, true} {
-		b.notice[i] = announce.Program(v, 0, notifies)
+		n := announce.Program(v, 0, notifies)
+		text, ok := n.Message()
+		if !ok {
+			return nil
+		}
+		b.notice[i] = notice{text, n.Probe == nil}
 	}
 	for _, option := range []string{"unprivileged-binary-patch-arg", "unprivileged-binary-patch", "chdir", "no-new-privileges", "limit-core", "limit-memlock", "limit-nofile"} {
 		if v.Origin(option) != (config.Origin{}) {
-			b.blame[option] = v.Blame(option, "", errHere).Error()
+			b.blame = append(b.blame, blame{option, strings.TrimSuffix(v.Blame(option, "", errHere).Error(), errHere.Error())})
 		}
 	}
 	return b
 }
+
+// notice is an encoded message about the program. ready: the program is ready when it is executed.
+type notice struct {
+	text  []byte
+	ready bool
+}
+
+// blame is the place of an option, for messages.
+type blame struct{ option, place string }
 
 // errHere stands for an error in the texts of blame.
 var errHere = errors.New("\x00")
@@ -75,8 +89,8 @@ var errHere = errors.New("\x00")
 func (b *Boot) blamed(options ...string) func(error) error {
 	return func(err error) error {
 		for _, o := range options {
-			if text, ok := b.blame[o]; ok {
-				return &blamedError{strings.TrimSuffix(text, errHere.Error()), err}
+			if i := slices.IndexFunc(b.blame, func(x blame) bool { return x.option == o }); i >= 0 {
+				return &blamedError{b.blame[i].place, err}
 			}
 		}
 		return err
@@ -124,10 +138,6 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 		notice = b.notice[1]
 		env = append(env, "NOTIFY_SOCKET="+r.Notify)
 	}
-	message, ok := notice.Message()
-	if !ok {
-		return nil, errUnsuited
-	}
 	r = b.listening.arrange(r)
 	l := &bootlist.List{Files: r.Files, Report: r.Orders}
 	b.begin(l, r)
@@ -148,10 +158,10 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	// The file is not examined: this process may read what the tenant may not.
 	failed := func(err error) error { return patch(fmt.Errorf("cannot become %q: %w", b.words[0], err)) }
 	l.MayExecute(path, failed)
-	if notice.Probe == nil {
+	if notice.ready {
 		l.Send(r.Pipe, []byte{byte(wire.Accepting)})
 	}
-	l.Send(r.Orders, message)
+	l.Send(r.Orders, notice.text)
 	l.Heed(r.Pipe)
 	if err := b.limit(l); err != nil {
 		return nil, err
