@@ -3,6 +3,8 @@ package control
 import (
 	"net/http"
 	"slices"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
 // Effect is the way in which a change is taken over.
@@ -48,9 +50,16 @@ func (s *Server) differences(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	rights := rightsOf(r.Context())
+	if !rights.may(Operate, found.UID) {
+		return nil, errRight(r)
+	}
 	plan, running, err := s.Emperor.Configuration(r.Context(), found.Name)
 	if err != nil {
 		return nil, err
+	}
+	if !rights.may(Operate, plan.UID) { // another vassal has that name by now
+		return nil, emperor.UnknownError{Name: found.Name}
 	}
 	c, err := s.Changes(r.Context(), plan)
 	if err != nil {

@@ -16,7 +16,7 @@ const maxConnections = 256
 type limitedListener struct {
 	net.Listener
 	most  int
-	admit func(net.Conn) error // nil: every client is admitted
+	admit func(net.Conn) (Rights, error) // nil: every client is admitted
 
 	mu    sync.Mutex
 	conns []*limitedConn // the oldest first
@@ -37,12 +37,14 @@ const (
 	silent              // without a request in progress
 	asking              // with a request in progress
 	staying             // follows or waits; fewer than maxConnections have this rank
+	trusted             // is added to the rank of clients that command the emperor
 )
 
 // limitedConn is a connection of a limitedListener.
 type limitedConn struct {
 	net.Conn
 	listener *limitedListener
+	rights   Rights
 	refused  error // the reason of the refusal; nil: admitted
 	rank     rank  // protected by the listener
 }
@@ -55,7 +57,8 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	}
 	g := &limitedConn{Conn: c, listener: l, rank: silent}
 	if l.admit != nil {
-		if g.refused = l.admit(c); g.refused != nil {
+		g.rights, g.refused = l.admit(c)
+		if g.rank = g.ranks(silent); g.refused != nil {
 			g.rank = refused
 		}
 	}
@@ -92,7 +95,15 @@ func (g *limitedConn) Close() error {
 func (g *limitedConn) becomes(r rank) {
 	g.listener.mu.Lock()
 	defer g.listener.mu.Unlock()
-	g.rank = r
+	g.rank = g.ranks(r)
+}
+
+// ranks returns the rank of a connection of this client: tenants displace no operator.
+func (g *limitedConn) ranks(r rank) rank {
+	if g.rights.All == Govern {
+		r += trusted
+	}
+	return r
 }
 
 type connKey struct{}

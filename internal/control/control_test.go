@@ -98,15 +98,16 @@ func open() *Gate {
 // stage is an emperor with a control socket.
 type stage struct {
 	*Client
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	monitor  *monitor.Static
 	emperor  *emperor.Emperor
+	server   *Server
 	rescans  chan struct{}
 	shutdown func()
 }
 
-func play(t *testing.T, vassals ...string) *stage {
+func play(t testing.TB, vassals ...string) *stage {
 	t.Helper()
 	s := &stage{t: t, dir: filepath.Join(t.TempDir(), "run"), monitor: monitor.NewStatic("static"), rescans: make(chan struct{}, 1)}
 	hub := &output.Hub{}
@@ -121,6 +122,8 @@ func play(t *testing.T, vassals ...string) *stage {
 	}
 	events := &eventlog.Log{Gone: hub.Forget}
 	server := &Server{Emperor: s.emperor, Output: hub, Events: events, Meter: &Meter{}, Gate: open(), Rescan: func() { s.rescans <- struct{}{} }, Log: log, Info: Info{PID: 7}}
+	server.Changes = func(_ context.Context, was emperor.Plan) (Changes, error) { return Changes{Path: was.Path}, nil }
+	s.server = server
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go events.Run(s.emperor.Follow())

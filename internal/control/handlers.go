@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -41,9 +42,21 @@ func (s *Server) changed() {
 	s.taken = time.Time{}
 }
 
-// About describes the emperor.
-func (s *Server) About(ctx context.Context) (Info, error) {
+// visible returns recent records of the vassals that a client sees.
+func (s *Server) visible(ctx context.Context) ([]emperor.Record, error) {
 	records, err := s.records(ctx)
+	c := rightsOf(ctx)
+	if err != nil || c.All >= Read {
+		return records, err
+	}
+	return slices.DeleteFunc(slices.Clone(records), func(r emperor.Record) bool { return !c.sees(r) }), nil
+}
+
+// About describes the emperor.
+func (s *Server) About(ctx context.Context) (Info, error) { return s.about(trustedly(ctx)) }
+
+func (s *Server) about(ctx context.Context) (Info, error) {
+	records, err := s.visible(ctx)
 	if err != nil {
 		return Info{}, err
 	}
@@ -55,16 +68,16 @@ func (s *Server) About(ctx context.Context) (Info, error) {
 	return info, nil
 }
 
-func (s *Server) info(r *http.Request) (any, error) { return s.About(r.Context()) }
-
 // List is the answer to a request for all vassals.
 type List struct {
 	Vassals []Vassal `json:"vassals"`
 }
 
 // All returns all vassals by name. The result may be a tenth of a second old, and never is nil.
-func (s *Server) All(ctx context.Context) ([]Vassal, error) {
-	records, err := s.records(ctx)
+func (s *Server) All(ctx context.Context) ([]Vassal, error) { return s.all(trustedly(ctx)) }
+
+func (s *Server) all(ctx context.Context) ([]Vassal, error) {
+	records, err := s.visible(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -75,16 +88,11 @@ func (s *Server) All(ctx context.Context) ([]Vassal, error) {
 	return list, nil
 }
 
-func (s *Server) list(r *http.Request) (any, error) {
-	vassals, err := s.All(r.Context())
-	return List{vassals}, err
-}
-
 // find returns the record of a vassal, by its name with or without .ini. It asks the loop
 // again when the recent list does not have the vassal, or has no process for it.
 func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) {
 	for again := true; ; again = false {
-		records, err := s.records(ctx)
+		records, err := s.visible(ctx)
 		if err != nil {
 			return emperor.Record{}, err
 		}
@@ -130,14 +138,19 @@ func Similar(name string, names []string) (found []string) {
 // Status returns all information about a vassal, with its last lines of output. The error about an unknown
 // name is an Error.
 func (s *Server) Status(ctx context.Context, name string, lines int) (Status, error) {
+	return s.statusOf(trustedly(ctx), name, lines)
+}
+
+func (s *Server) statusOf(ctx context.Context, name string, lines int) (Status, error) {
 	record, err := s.find(ctx, name)
 	if err != nil {
 		return Status{}, err
 	}
 	record.Network = s.attachment(record)
+	rights := rightsOf(ctx)
 	st := Status{
-		Vassal: s.vassal(record), Exits: s.Events.Exits(record.Name),
-		Lines: s.Output.Of(record.Name).Last(lines),
+		Vassal: s.vassal(record), Lines: rights.lines(s.Output.Of(record.Name).Last(lines)),
+		Exits: slices.DeleteFunc(s.Events.Exits(record.Name), func(x eventlog.Exit) bool { return !rights.may(Read, x.Owner) }),
 	}
 	if record.PID != 0 {
 		st.Namespaces, st.Links, st.Cgroup = namespacesOf(record.PID), linksOf(record.PID), namespaces.CgroupDirOf(record.PID)
@@ -145,11 +158,7 @@ func (s *Server) Status(ctx context.Context, name string, lines int) (Status, er
 	return st, nil
 }
 
-func (s *Server) status(r *http.Request) (any, error) {
-	return s.Status(r.Context(), r.PathValue("name"), 10)
-}
-
-func (s *Server) verb(r *http.Request, verb emperor.Verb) (any, error) {
+func (s *Server) verb(r *http.Request, verb emperor.Verb, right Right) (any, error) {
 	wait, leave, err := s.waits(r)
 	if err != nil {
 		return nil, err
@@ -159,11 +168,16 @@ func (s *Server) verb(r *http.Request, verb emperor.Verb) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.changed()
-	if wait {
-		return s.await(r.Context(), record.Name, verb)
+	c := rightsOf(r.Context())
+	if !c.may(right, record.UID) {
+		return nil, errRight(r)
 	}
-	now, err := s.Emperor.Do(r.Context(), record.Name, verb)
+	defer s.changed()
+	permits := func(now emperor.Record) bool { return c.may(right, now.UID) } // the vassal may be another one by then
+	if wait {
+		return s.await(r.Context(), record.Name, verb, permits)
+	}
+	now, err := s.Emperor.Do(r.Context(), record.Name, verb, permits)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", record.Name, err)
 	}

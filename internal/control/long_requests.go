@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +11,9 @@ const (
 	// maxLongRequests limits the number of clients that follow, and of clients that wait for the
 	// result of a verb.
 	maxLongRequests = 64
+	// maxOfTenants limits those of clients that do not command the emperor, and maxOfTenant those
+	// of one such user.
+	maxOfTenants, maxOfTenant = 48, 8
 	// alive is the interval of signs of life while a request is in progress.
 	alive = 2 * time.Second
 )
@@ -27,20 +29,64 @@ func (s *Server) waits(r *http.Request) (wait bool, leave func(), err error) {
 	return longRequest(r, "wait", &s.waiters, "%d clients wait already: ask without waiting, or try again when one of them has its answer")
 }
 
-func longRequest(r *http.Request, name string, count *atomic.Int32, full string) (wanted bool, leave func(), err error) {
+func longRequest(r *http.Request, name string, count *longRequests, full string) (wanted bool, leave func(), err error) {
 	if wanted, err = flag(r, name); err != nil || !wanted {
 		return false, func() {}, err
 	}
-	if count.Add(1) > maxLongRequests {
-		count.Add(-1)
-		return false, nil, &Error{Message: fmt.Sprintf(full, maxLongRequests), Code: http.StatusTooManyRequests}
+	rights := rightsOf(r.Context())
+	if most, ok := count.enter(rights); !ok {
+		return false, nil, &Error{Message: fmt.Sprintf(full, most), Code: http.StatusTooManyRequests}
 	}
 	g := connOf(r.Context())
 	g.becomes(staying)
 	return true, func() {
 		g.becomes(asking)
-		count.Add(-1)
+		count.leave(rights)
 	}, nil
+}
+
+// longRequests counts requests that stay. The zero value has none.
+type longRequests struct {
+	mu      sync.Mutex
+	all     int
+	tenants int         // of clients that do not command the emperor
+	of      map[int]int // the same by user
+}
+
+// enter counts a request, or returns the limit that it would exceed: tenants leave room for the
+// operator, and one tenant for others.
+func (l *longRequests) enter(c Rights) (most int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all >= maxLongRequests {
+		return maxLongRequests, false
+	}
+	if c.All < Govern {
+		switch {
+		case l.tenants >= maxOfTenants:
+			return maxOfTenants, false
+		case l.of[c.UID] >= maxOfTenant:
+			return maxOfTenant, false
+		case l.of == nil:
+			l.of = map[int]int{}
+		}
+		l.tenants++
+		l.of[c.UID]++
+	}
+	l.all++
+	return 0, true
+}
+
+func (l *longRequests) leave(c Rights) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all--
+	if c.All < Govern {
+		l.tenants--
+		if l.of[c.UID]--; l.of[c.UID] == 0 {
+			delete(l.of, c.UID)
+		}
+	}
 }
 
 // signs repeatedly sends a client that speaks HTTP/1.1 a sign of life, 102 Processing (RFC

@@ -69,7 +69,7 @@ func (s *Server) network(r *http.Request) (any, error) {
 	if s.Network == nil {
 		return nil, errNoNetwork
 	}
-	vassals, err := s.records(r.Context())
+	vassals, err := s.records(r.Context()) // the route is for clients that see all
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -33,7 +34,9 @@ type RuntimeDir struct {
 	Dir string
 
 	uid, gid int
-	mu       sync.Mutex // protects the following fields
+	mu       sync.Mutex  // protects the following fields
+	mode     fs.FileMode // of the socket
+	group    int
 	lock     *os.File
 	socket   *Listener
 	notify   Identity // of NotifyDir
@@ -71,7 +74,7 @@ func ClaimRuntimeDir(dir string, uid, gid int) (c *RuntimeDir, err error) {
 const attempts = 5
 
 func claimOnce(dir string, uid, gid int) (*RuntimeDir, error) {
-	c := &RuntimeDir{Dir: dir, uid: uid, gid: gid}
+	c := &RuntimeDir{Dir: dir, uid: uid, gid: gid, mode: 0o600, group: gid}
 	if err := c.establish(); err != nil {
 		c.Close()
 		return nil, err
@@ -264,7 +267,19 @@ func (c *RuntimeDir) path() string { return filepath.Join(c.Dir, SocketName) }
 
 // bind binds the socket. No process can connect before it has its mode and owner.
 func (c *RuntimeDir) bind() (net.Listener, error) {
-	return endpoint.ListenOver(c.path(), 0o600, c.uid, c.gid)
+	return endpoint.ListenOver(c.path(), c.mode, c.uid, c.group)
+}
+
+// Permit lets further users connect to the socket, which is bound again. Its Gate decides about
+// their rights.
+func (c *RuntimeDir) Permit(mode fs.FileMode, group int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mode, c.group = mode, group
+	if err := c.socket.renew(); err != nil {
+		return fmt.Errorf("cannot make the control socket: %w", err)
+	}
+	return nil
 }
 
 // Reopen binds the control socket again after Server.Run has failed.

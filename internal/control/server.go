@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/eventlog"
@@ -21,7 +20,7 @@ import (
 type Emperor interface {
 	Records(ctx context.Context) ([]emperor.Record, error)
 	Transitions(ctx context.Context) ([]emperor.Record, <-chan emperor.Transition, error)
-	Do(ctx context.Context, name string, verb emperor.Verb) (emperor.Record, error)
+	Do(ctx context.Context, name string, verb emperor.Verb, permits func(emperor.Record) bool) (emperor.Record, error)
 	DoAll(ctx context.Context, wish emperor.Broadcast) error
 	Configuration(ctx context.Context, name string) (p emperor.Plan, running bool, err error)
 }
@@ -60,7 +59,7 @@ type Server struct {
 	taken time.Time // the time of the last list of records
 	last  []emperor.Record
 
-	followers, waiters atomic.Int32
+	followers, waiters longRequests
 }
 
 const (
@@ -112,44 +111,36 @@ func (s *Server) admit(next http.Handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
 		g.becomes(asking)
 		defer g.becomes(silent)
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(withRights(r.Context(), g.rights)))
 	})
 }
 
 func (s *Server) routes() http.Handler {
 	m := http.NewServeMux()
-	get := func(path string, f func(*http.Request) (any, error)) { m.HandleFunc("GET "+prefix+path, plain(f)) }
-	post := func(path string, f func(*http.Request) (any, error)) {
-		m.HandleFunc("POST "+prefix+path, plain(func(r *http.Request) (any, error) {
-			select {
-			case <-s.Stopping:
-				return nil, emperor.ErrStopping
-			default:
-				return f(r)
-			}
-		}))
+	for _, o := range routes() {
+		m.HandleFunc(o.method+" "+prefix+o.path, o.permitted(s.handler(o)))
 	}
-	get("/emperor", s.info)
-	get("/vassals", s.list)
-	get("/vassals/{name}", s.status)
-	get("/vassals/{name}/changes", s.differences)
-	for _, verb := range emperor.Verbs() {
-		post("/vassals/{name}/"+string(verb), func(r *http.Request) (any, error) { return s.verb(r, verb) })
-	}
-	post("/vassals/{name}/kill", s.kill)
-	get("/network", s.network)
-	post("/network/collect", s.collectNetwork)
-	post("/reload", s.reloadAll)
-	post("/reset", s.resetAll)
-	post("/rescan", s.rescan)
-	m.HandleFunc("POST "+prefix+"/reopen-logs", plain(s.reopen)) // also while the emperor stops
-	m.HandleFunc("GET "+prefix+"/events", s.events)
-	m.HandleFunc("GET "+prefix+"/vassals/{name}/logs", s.logs)
-	m.HandleFunc("GET "+prefix+"/logs", s.manyLogs)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, &Error{Message: fmt.Sprintf("there is no %s %s (docs/control.md lists what there is)", r.Method, r.URL.Path), Code: http.StatusNotFound})
 	})
 	return m
+}
+
+// handler returns the handler of a route. While the emperor stops it refuses changes.
+func (s *Server) handler(o route) http.HandlerFunc {
+	if o.stream != nil {
+		return func(w http.ResponseWriter, r *http.Request) { o.stream(s, w, r) }
+	}
+	return plain(func(r *http.Request) (any, error) {
+		if o.method == http.MethodPost && !o.late {
+			select {
+			case <-s.Stopping:
+				return nil, emperor.ErrStopping
+			default:
+			}
+		}
+		return o.plain(s, r)
+	})
 }
 
 // plain answers with one JSON value.

@@ -70,7 +70,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	words, err := s.selection(r.Context(), r, s.Events.Named)
+	rights := rightsOf(r.Context())
+	sees := func(e eventlog.Event) bool { return rights.All >= Read || e.Vassal != "" && rights.may(Read, e.Owner) }
+	words, err := s.selection(r.Context(), r, func(name string) string { return s.Events.Named(name, sees) })
 	if err != nil {
 		fail(w, err)
 		return
@@ -85,7 +87,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	recent, next, stop := s.Events.Follow(selecting(words))
+	selects := selecting(words)
+	recent, next, stop := s.Events.Follow(func(e eventlog.Event) bool { return selects(e.Vassal) && sees(e) })
 	recent = slices.DeleteFunc(recent, func(e eventlog.Event) bool { return e.Time.Before(since) })
 	recent = recent[max(0, len(recent)-most):]
 	defer stop()
@@ -116,10 +119,10 @@ func (s *Server) manyLogs(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	wants := selecting(words)
-	next, stop := s.Output.Follow(wants)
+	rights, wants := rightsOf(r.Context()), selecting(words)
+	next, stop := s.Output.Follow(func(l output.VassalLine) bool { return wants(l.Vassal) && rights.may(Read, l.Owner) })
 	defer stop()
-	records, err := s.records(r.Context())
+	records, err := s.visible(r.Context())
 	if err != nil {
 		fail(w, err)
 		return
@@ -130,7 +133,7 @@ func (s *Server) manyLogs(w http.ResponseWriter, r *http.Request) {
 		if !wants(record.Name) {
 			continue
 		}
-		for _, l := range s.Output.Of(record.Name).Last(n) {
+		for _, l := range rights.lines(s.Output.Of(record.Name).Last(n)) {
 			past = append(past, output.VassalLine{Vassal: record.Name, Line: l})
 			seen[record.Name] = l
 		}
@@ -158,5 +161,6 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 	}
 	last, next, stop := s.Output.Of(record.Name).Follow(n)
 	defer stop()
-	pour(w, r, last, next, follow, every[output.Line])
+	rights := rightsOf(r.Context())
+	pour(w, r, rights.lines(last), next, follow, func(l output.Line) bool { return rights.may(Read, l.Owner) })
 }

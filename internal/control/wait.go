@@ -12,14 +12,14 @@ import (
 )
 
 // await carries out a verb and waits for the result.
-func (s *Server) await(ctx context.Context, name string, verb emperor.Verb) (Answer, error) {
+func (s *Server) await(ctx context.Context, name string, verb emperor.Verb, permits func(emperor.Record) bool) (Answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	_, transitions, err := s.Emperor.Transitions(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
-	first, err := s.Emperor.Do(ctx, name, verb)
+	first, err := s.Emperor.Do(ctx, name, verb, permits)
 	if err != nil {
 		return Answer{}, fmt.Errorf("%s: %w", name, err)
 	}
@@ -27,7 +27,7 @@ func (s *Server) await(ctx context.Context, name string, verb emperor.Verb) (Ans
 		return s.answer(first, why), nil
 	}
 	for t := range transitions {
-		if t.Record.Name != name {
+		if t.Record.Name != name || !permits(t.Record) {
 			continue
 		}
 		if over, why := outcome(verb, first, t.Record); over {

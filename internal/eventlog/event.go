@@ -21,6 +21,8 @@ type Event struct {
 	Config     string        `json:"config,omitempty"`
 	// Text describes it, such as an exit or an error.
 	Text string `json:"text,omitempty"`
+	// Owner is the user of the vassal's file.
+	Owner uint32 `json:"-"`
 	// Lost is how many events before this one were missed.
 	Lost int `json:"lost,omitempty"`
 }
@@ -33,7 +35,7 @@ func event(t emperor.Transition) Event {
 	r := t.Record
 	e := Event{
 		Time: t.Time, Vassal: r.Name, What: AboutState, From: t.From, To: t.To, Generation: r.Generation, PID: r.PID,
-		Config: r.Config, Lost: t.Lost,
+		Config: r.Config, Owner: r.UID, Lost: t.Lost,
 	}
 	if t.Note != nil {
 		e.What, e.Text = t.Note.About, t.Note.Text
@@ -72,6 +74,8 @@ type Exit struct {
 	From   emperor.State `json:"from"`
 	// OOMKills is how many of its processes the OOM killer had killed.
 	OOMKills int `json:"oom_kills,omitempty"`
+	// Owner is the user of the vassal's file.
+	Owner uint32 `json:"-"`
 	// Uptime is how long it lived, in seconds.
 	Uptime float64 `json:"uptime_seconds"`
 }

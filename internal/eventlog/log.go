@@ -37,7 +37,7 @@ type Log struct {
 
 // reader is a client that follows.
 type reader struct {
-	wants  func(vassal string) bool
+	wants  func(Event) bool
 	events chan Event
 	lost   int
 }
@@ -84,7 +84,7 @@ func (l *Log) record(t emperor.Transition) {
 	case emperor.Clearing:
 		x := Exit{
 			Time: t.Time, Generation: t.Record.Generation, Text: t.Record.Exit, From: t.From, OOMKills: t.Record.ExitOOM,
-			Uptime: t.Time.Sub(l.born[name]).Seconds(),
+			Owner: t.Record.UID, Uptime: t.Time.Sub(l.born[name]).Seconds(),
 		}
 		list := append(l.exits[name], x)
 		l.exits[name] = list[max(0, len(list)-exitsKept):]
@@ -101,7 +101,7 @@ func (l *Log) append(e Event) {
 	}
 	l.events = append(l.events, e)
 	for r := range l.readers {
-		if !r.wants(e.Vassal) {
+		if !r.wants(e) {
 			continue
 		}
 		e := e
@@ -125,26 +125,26 @@ func (l *Log) Add(about emperor.Topic, r emperor.Record, text string) {
 	}))
 }
 
-// Recent returns the remembered events of the vassals that wants accepts, the newest last.
-func (l *Log) Recent(wants func(vassal string) bool) (recent []Event) {
+// Recent returns the remembered events that wants accepts, the newest last.
+func (l *Log) Recent(wants func(Event) bool) (recent []Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.recent(wants)
 }
 
-func (l *Log) recent(wants func(vassal string) bool) (recent []Event) {
+func (l *Log) recent(wants func(Event) bool) (recent []Event) {
 	for _, e := range l.events {
-		if wants(e.Vassal) {
+		if wants(e) {
 			recent = append(recent, e)
 		}
 	}
 	return recent
 }
 
-// Follow returns the remembered events of the vassals that wants accepts, and a channel of new ones,
+// Follow returns the remembered events that wants accepts, and a channel of new ones,
 // until stop is called or there are no more; then the channel is closed. A slow reader misses
 // some, and gets their number.
-func (l *Log) Follow(wants func(vassal string) bool) (recent []Event, next <-chan Event, stop func()) {
+func (l *Log) Follow(wants func(Event) bool) (recent []Event, next <-chan Event, stop func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	recent = l.recent(wants)
@@ -171,13 +171,13 @@ func (l *Log) unfollow(r *reader) {
 	}
 }
 
-// Named returns the name of a vassal that has events, by its name with or without .ini. It may
-// be gone. Empty: no events.
-func (l *Log) Named(name string) string {
+// Named returns the name of a vassal that has events that wants accepts, by its name with or
+// without .ini. It may be gone. Empty: no events.
+func (l *Log) Named(name string, wants func(Event) bool) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, n := range []string{name, name + ".ini"} {
-		if slices.ContainsFunc(l.events, func(e Event) bool { return e.Vassal == n }) {
+		if slices.ContainsFunc(l.events, func(e Event) bool { return e.Vassal == n && wants(e) }) {
 			return n
 		}
 	}

@@ -25,7 +25,7 @@ func follow(t *testing.T) {
 	happens("b.ini", emperor.Clearing, &emperor.Note{About: emperor.AboutStatus, Text: "not an exit"})
 	happens("b.ini", emperor.Running, nil)
 	synctest.Wait()
-	recent, next, stop := c.Follow(func(name string) bool { return name == "b.ini" })
+	recent, next, stop := c.Follow(func(e Event) bool { return e.Vassal == "b.ini" })
 	if len(recent) != 3 || recent[0].What != emperor.AboutHook || recent[0].Text != "as-root #1: ok" || recent[2].What != AboutState {
 		t.Errorf("of b.ini: %+v", recent)
 	}
@@ -43,7 +43,8 @@ func follow(t *testing.T) {
 	if e := <-next; e.To != emperor.Gone || e.Lost != 7 {
 		t.Errorf("after the slow time: %+v, want 7 lost", e)
 	}
-	if got := c.Named("b"); got != "b.ini" || c.Named("c") != "" {
+	every := func(Event) bool { return true }
+	if got := c.Named("b", every); got != "b.ini" || c.Named("c", every) != "" {
 		t.Errorf("b is %q", got)
 	}
 	if x := c.Exits("b.ini"); len(x) != 0 {
@@ -55,7 +56,7 @@ func follow(t *testing.T) {
 		t.Error("there is more after the end")
 	}
 	stop()
-	if _, next, stop := c.Follow(func(string) bool { return true }); true {
+	if _, next, stop := c.Follow(func(Event) bool { return true }); true {
 		if _, more := <-next; more {
 			t.Error("there is something to follow after the end")
 		}

@@ -23,6 +23,8 @@ type Line struct {
 	Text   string     `json:"text"`
 	// Lost is the number of lines that the reader missed before this one.
 	Lost uint64 `json:"lost,omitempty"`
+	// Owner is the user of the vassal's file, for those who may not read all vassals.
+	Owner uint32 `json:"-"`
 
 	marked bool // the line contained its level
 	// message and attrs are the parts of Text in a line of vassal or its helpers. Without attrs,
@@ -186,7 +188,7 @@ type VassalLine struct {
 
 // storeFollower receives the lines of all vassals that it wants.
 type storeFollower struct {
-	wants func(vassal string) bool
+	wants func(VassalLine) bool
 	lines chan VassalLine
 	lost  uint64
 }
@@ -194,10 +196,9 @@ type storeFollower struct {
 // manyBehind is the number of lines that a follower of a Store may lag behind.
 const manyBehind = 2048
 
-// Follow returns a channel of new lines of all vassals that wants accepts, also of later vassals,
-// until stop is called. A slow reader misses lines; the next line counts them. wants must be fast
+// Follow returns a channel of all new lines that wants accepts, also of later vassals, until stop is called. A slow reader misses lines; the next line counts them. wants must be fast
 // and safe for concurrent use.
-func (s *Store) Follow(wants func(vassal string) bool) (next <-chan VassalLine, stop func()) {
+func (s *Store) Follow(wants func(VassalLine) bool) (next <-chan VassalLine, stop func()) {
 	f := &storeFollower{wants: wants, lines: make(chan VassalLine, manyBehind)}
 	s.reading.Lock()
 	defer s.reading.Unlock()
@@ -222,7 +223,7 @@ func (s *Store) pass(line VassalLine) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	for f := range s.followers {
-		if !f.wants(line.Vassal) {
+		if !f.wants(line) {
 			continue
 		}
 		line.Lost = f.lost

@@ -53,7 +53,7 @@ type Hub struct {
 // Vassal describes the vassal whose lines a Sink receives.
 type Vassal struct {
 	Name string
-	UID  uint32
+	UID  uint32 // of its file
 	// To is the path of a file, toJournal, or a logger of uWSGI. Empty: the emperor's own log.
 	To string
 	// Log is the emperor's own log, with the vassal's name.
@@ -63,6 +63,7 @@ type Vassal struct {
 // Sink receives the lines of one process, one at a time. It never blocks.
 type Sink struct {
 	log   *Log
+	owner uint32
 	print func(Line)
 	// errors also receives the errors of our own programs, such as errors of the boot. Nil: print
 	// receives them.
@@ -75,7 +76,7 @@ type Sink struct {
 // Open makes the sink of one process of a vassal; the caller closes it. If the destination is not
 // available, the emperor's log replaces it and reports that.
 func (h *Hub) Open(v Vassal) *Sink {
-	s := &Sink{close: func() {}}
+	s := &Sink{owner: v.UID, close: func() {}}
 	s.log, s.done = h.writable(v.Name)
 	s.share(h, v.Log)
 	shared, own := s.print, v.To == "" && h.ToJournal // which the operator reads as the emperor's log
@@ -243,7 +244,7 @@ func (w *lineWriter) Close() error {
 // Line receives one line, without its end.
 func (s *Sink) Line(text string) {
 	l := parse(text)
-	l.Time = time.Now()
+	l.Time, l.Owner = time.Now(), s.owner
 	if l.isPrinted() {
 		s.last = l.Text
 	}

@@ -34,7 +34,7 @@ func (s *Site) emperorPage(*http.Request) func(context.Context) (view, error) {
 		v.Parts = map[string]part{
 			"about":    {"about", "about", aboutOf(about)},
 			"loop":     {"loop", "loop", loopOf(answers)},
-			"launches": {"launches", "launches", launchesOf(s.Events.Recent(func(string) bool { return true }))},
+			"launches": {"launches", "launches", launchesOf(s.Events.Recent(func(eventlog.Event) bool { return true }))},
 			"slowest":  {"slowest", "slowest", slowestOf(now)},
 			"warnings": {"warnings", "warnings", s.Warnings.last()},
 		}

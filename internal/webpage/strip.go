@@ -50,7 +50,7 @@ var order = []control.Condition{control.Failed, control.Changing, control.Serves
 // stripOf makes a column for each second, the present one at the right, divided by the states that
 // vassals entered.
 func (s *Site) stripOf(now time.Time) strip {
-	recent := slices.DeleteFunc(s.Events.Recent(func(string) bool { return true }), func(e eventlog.Event) bool {
+	recent := slices.DeleteFunc(s.Events.Recent(func(eventlog.Event) bool { return true }), func(e eventlog.Event) bool {
 		return e.What != eventlog.AboutState || e.To == emperor.Settled || now.Sub(e.Time) >= stripSeconds*time.Second
 	})
 	var counts [stripSeconds]map[control.Condition]int

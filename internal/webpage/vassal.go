@@ -44,7 +44,7 @@ func (s *Site) vassalPage(r *http.Request) func(context.Context) (view, error) {
 			settings = s.settingsOf(ctx, status)
 		}
 		v.Fixed = readable.Clean(status.Name)
-		v.Parts = partsOf(status, rowOf(&status.Vassal, now.cpu), s.Events.Recent(func(n string) bool { return n == status.Name }), time.Now())
+		v.Parts = partsOf(status, rowOf(&status.Vassal, now.cpu), s.Events.Recent(func(e eventlog.Event) bool { return e.Vassal == status.Name }), time.Now())
 		v.Parts["settings"] = part{"settings", "settings", settings}
 		v.Lists = map[string][]part{"lines": linesOf(status.Lines)}
 		return v, nil

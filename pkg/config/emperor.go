@@ -85,6 +85,9 @@ type Emperor struct {
 	// RuntimeDir is the directory of the emperor's own sockets. Empty: the default of its
 	// user.
 	RuntimeDir string
+	// ControlGroup commands the emperor, and ControlReadGroup sees all vassals, at the control
+	// socket. Not set: no group.
+	ControlGroup, ControlReadGroup Identity
 	// Stats and Metrics are addresses for statistics about vassals. Empty: none.
 	Stats, Metrics string
 	// Trace is the URL that receives traces of launches. Empty: none.

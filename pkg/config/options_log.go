@@ -22,6 +22,14 @@ var vassalLogOptions = option.Rows[Vassal]{
 // controlOptions are the emperor's sockets for operators and monitoring.
 var controlOptions = option.Rows[Emperor]{
 	{
+		Name: "control-socket-group", Group: "Control", Arg: "GROUP", Guard: true, Help: "group whose members may use all commands, as root may",
+		Into: func(e *Emperor) option.Field { return &e.ControlGroup },
+	},
+	{
+		Name: "control-socket-read-group", Group: "Control", Arg: "GROUP", Guard: true, Help: "group whose members may see all vassals, their logs and events",
+		Into: func(e *Emperor) option.Field { return &e.ControlReadGroup },
+	},
+	{
 		Name: "emperor-stats", Aliases: []string{"emperor-stats-server"}, Group: "Control", Arg: "ADDRESS", Guard: true,
 		Help: "send statistics in uWSGI's format to clients of HOST:PORT or the path of a socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Stats) },
 	},

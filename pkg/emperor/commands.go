@@ -93,11 +93,12 @@ type UnknownError struct{ Name string }
 func (u UnknownError) Error() string { return fmt.Sprintf("there is no vassal %q", u.Name) }
 
 // Do begins an operation on a vassal, and returns its record right after the beginning. Later
-// records and transitions show the result. An error means that it cannot begin.
-func (e *Emperor) Do(ctx context.Context, name string, verb Verb) (r Record, err error) {
+// records and transitions show the result. An error means that it cannot begin. A vassal that
+// permits refuses does not exist for the client; the loop calls permits, which must be fast.
+func (e *Emperor) Do(ctx context.Context, name string, verb Verb, permits func(Record) bool) (r Record, err error) {
 	asked := e.ask(ctx, func() {
 		v := e.vassals.named[name]
-		if v == nil {
+		if v == nil || !permits(v.record(&e.options)) {
 			err = UnknownError{name}
 			return
 		}

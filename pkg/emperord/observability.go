@@ -25,6 +25,7 @@ type sockets struct {
 	web     *control.Listener   // nil: no page for browsers
 	users   *passwords.File     // of the page; nil: no password is asked
 	meter   *control.Meter
+	groups  controlGroups
 	log     *slog.Logger
 }
 
@@ -36,6 +37,9 @@ func openSockets(o *config.Emperor, collectors []prometheus.Collector, log *slog
 	if err != nil {
 		return nil, err
 	}
+	if s.groups, err = resolveControlGroups(o); err != nil {
+		return nil, err
+	}
 	var unclaimed error
 	s.claim, unclaimed = control.ClaimRuntimeDir(o.RuntimeDir, uid, gid)
 	defer func() {
@@ -43,6 +47,9 @@ func openSockets(o *config.Emperor, collectors []prometheus.Collector, log *slog
 			s.close()
 		}
 	}()
+	if err = s.permit(); err != nil {
+		return nil, o.Blame("control-socket-group", err)
+	}
 	if o.Stats != "" {
 		if s.stats, err = control.Listen(o.Stats); err != nil {
 			return nil, o.Blame("emperor-stats", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,8 +17,11 @@ type Caller struct {
 	PID int
 	// UID is the effective user at the time of connecting or sending, in the user namespace of
 	// this process.
-	UID   int
-	pidfd int
+	UID int
+	// Groups are its effective and its supplementary groups then. Empty for the sender of a
+	// datagram.
+	Groups []uint32
+	pidfd  int
 }
 
 // CallerOf returns the process that connected the socket, by SO_PEERCRED and SO_PEERPIDFD
@@ -27,14 +31,40 @@ func CallerOf(socket int) (*Caller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot identify the client: %w", err)
 	}
+	groups, err := peerGroups(socket)
+	if err != nil {
+		return nil, fmt.Errorf("cannot identify the client: %w", err)
+	}
+	groups = append(groups, cred.Gid)
 	pidfd, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
 	if errors.Is(err, unix.ENOPROTOOPT) {
-		return callerByPID(cred)
+		c, err := callerByPID(cred)
+		if err == nil {
+			c.Groups = groups
+		}
+		return c, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot identify the client: %w", err)
 	}
-	return &Caller{int(cred.Pid), int(cred.Uid), pidfd}, nil
+	return &Caller{int(cred.Pid), int(cred.Uid), groups, pidfd}, nil
+}
+
+// peerGroups returns the supplementary groups of the process that connected a socket
+// (SO_PEERGROUPS, since Linux 4.13).
+func peerGroups(socket int) ([]uint32, error) {
+	for room := uint32(32); ; {
+		groups, size := make([]uint32, room), 4*room
+		_, _, e := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(socket), unix.SOL_SOCKET, unix.SO_PEERGROUPS,
+			uintptr(unsafe.Pointer(unsafe.SliceData(groups))), uintptr(unsafe.Pointer(&size)), 0)
+		switch {
+		case e == 0:
+			return groups[:size/4], nil
+		case e != unix.ERANGE || size <= 4*room:
+			return nil, os.NewSyscallError("getsockopt", e)
+		}
+		room = size / 4
+	}
 }
 
 // callerByPID is for Linux before 6.5: the process may be a later one with the same pid.
@@ -43,7 +73,7 @@ func callerByPID(cred *unix.Ucred) (*Caller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot identify the client, process %d: %w", cred.Pid, err)
 	}
-	return &Caller{int(cred.Pid), int(cred.Uid), pidfd}, nil
+	return &Caller{PID: int(cred.Pid), UID: int(cred.Uid), pidfd: pidfd}, nil
 }
 
 // TellSenders makes the kernel add the sender to each datagram of a socket, for SenderOf.
@@ -89,7 +119,7 @@ func SenderOf(control []byte, flags int) (*Caller, error) {
 	}
 	switch {
 	case err == nil && cred != nil && pidfd >= 0:
-		return &Caller{int(cred.Pid), int(cred.Uid), pidfd}, nil
+		return &Caller{PID: int(cred.Pid), UID: int(cred.Uid), pidfd: pidfd}, nil
 	case err == nil && cred != nil && !described && flags&unix.MSG_CTRUNC == 0:
 		return callerByPID(cred)
 	case pidfd >= 0:
