@@ -1,6 +1,5 @@
 // Package control is the operators' interface to an emperor. It speaks HTTP with JSON on a
-// unix socket that only root and the emperor's own user can use; docs/control.md describes it
-// for people. It gets its information from questions to the emperor's loop and from
+// unix socket; docs/control.md describes it for people, and docs/rights.md the rights of clients. It gets its information from questions to the emperor's loop and from
 // transitions; a client cannot slow down the loop.
 package control
 

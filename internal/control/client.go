@@ -119,7 +119,7 @@ func (c *Client) explain(err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w on %s: it has died", ErrNoEmperor, path)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%w: you may not use %s (try as root)", ErrNoEmperor, path)
+		return fmt.Errorf("%w: you may not use %s (try as root, or as a member of control-socket-group)", ErrNoEmperor, path)
 	case errors.Is(err, syscall.EAGAIN):
 		return fmt.Errorf("%w on %s: too many clients wait for it%s", ErrNoEmperor, path, c.halted())
 	}

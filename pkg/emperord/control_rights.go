@@ -7,11 +7,15 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// controlGroups are the groups with rights at the control socket.
-type controlGroups struct{ command, read []uint32 }
+// controlGroups are the users with rights at the control socket, beside root and the emperor's own.
+type controlGroups struct {
+	command, read []uint32
+	owners        bool // of files have rights, too
+}
 
 // resolveControlGroups finds the groups of the options.
 func resolveControlGroups(o *config.Emperor) (g controlGroups, err error) {
+	g.owners = o.Tyrant.On
 	for _, option := range []struct {
 		name  string
 		group config.Identity
@@ -34,7 +38,7 @@ func resolveControlGroups(o *config.Emperor) (g controlGroups, err error) {
 func (s *sockets) permit() error {
 	switch g := s.groups; {
 	case s.claim == nil:
-	case len(g.read) > 0:
+	case len(g.read) > 0, g.owners:
 		return s.claim.Permit(0o666, os.Getegid())
 	case len(g.command) > 0:
 		return s.claim.Permit(0o660, int(g.command[0]))

@@ -62,7 +62,7 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	touches := newTouches(o.Process.Touch, g.files, log)
 	around.ready()
 	e := emperor.New(options)
-	gate := &control.Gate{Confines: launches.Confines, Log: log, Groups: g.sockets.groups.command, ReadGroups: g.sockets.groups.read}
+	gate := &control.Gate{Confines: launches.Confines, Log: log, Groups: g.sockets.groups.command, ReadGroups: g.sockets.groups.read, Owners: g.sockets.groups.owners}
 	events := g.events
 	events.Told, events.Gone = metrics.Told, g.forgotten
 	transitions := e.Follow()
