@@ -43,7 +43,7 @@ func TestSecondStop(t *testing.T) {
 		s := play(t, nil)
 		stop := func() State {
 			t.Helper()
-			r, err := s.emperor.Do(t.Context(), "a.ini", Stop, anyRecord)
+			r, err := s.emperor.Do(t.Context(), "a.ini", Stop)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrStopping is returned for an operator's verb while the emperor stops its vassals.
@@ -94,11 +95,11 @@ func (u UnknownError) Error() string { return fmt.Sprintf("there is no vassal %q
 
 // Do begins an operation on a vassal, and returns its record right after the beginning. Later
 // records and transitions show the result. An error means that it cannot begin. A vassal that
-// permits refuses does not exist for the client; the loop calls permits, which must be fast.
-func (e *Emperor) Do(ctx context.Context, name string, verb Verb, permits func(Record) bool) (r Record, err error) {
+// one of permits refuses does not exist for the client; the loop calls them, so they must be fast.
+func (e *Emperor) Do(ctx context.Context, name string, verb Verb, permits ...func(Record) bool) (r Record, err error) {
 	asked := e.ask(ctx, func() {
 		v := e.vassals.named[name]
-		if v == nil || !permits(v.record(&e.options)) {
+		if v == nil || slices.ContainsFunc(permits, func(permit func(Record) bool) bool { return !permit(v.record(&e.options)) }) {
 			err = UnknownError{name}
 			return
 		}

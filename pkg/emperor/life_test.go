@@ -43,7 +43,7 @@ func (s *stage) record(t *testing.T, name string) Record {
 
 func (s *stage) operator(t *testing.T, name string, verb Verb) error {
 	t.Helper()
-	_, err := s.emperor.Do(t.Context(), name, verb, anyRecord)
+	_, err := s.emperor.Do(t.Context(), name, verb)
 	synctest.Wait()
 	return err
 }
@@ -888,6 +888,3 @@ func TestFallbackThatIsMended(t *testing.T) {
 		s.stop()
 	})
 }
-
-// anyRecord permits everything.
-func anyRecord(Record) bool { return true }

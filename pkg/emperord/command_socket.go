@@ -214,6 +214,6 @@ func (c *datagrams) carryOut(ctx context.Context, e *emperor.Emperor, vars map[s
 	case verb == "":
 		return fmt.Errorf("unknown command %q (spawn, respawn, stop or log)", vars["cmd"])
 	}
-	_, err := e.Do(ctx, name, verb, func(emperor.Record) bool { return true })
+	_, err := e.Do(ctx, name, verb)
 	return err
 }
