@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,8 +35,12 @@ func (t *top) live(ctx context.Context) error {
 			}
 		}
 		order(busy, t.sort)
-		return topText(busy, t.sort, time.Now()), nil
+		_, height, _ := screen()
+		return t.view.frame(topText(t.selected(busy), t.sort, time.Now()), topHeads, height-1), nil
 	}, func(key byte) bool {
+		if t.view.press(key) {
+			return false
+		}
 		t.press(key)
 		return key == 'q'
 	})
@@ -85,6 +90,11 @@ func live(ctx context.Context, out io.Writer, interval time.Duration, count int,
 			}
 		}
 	}
+}
+
+// selected returns the vassals that the filter selects.
+func (t *top) selected(busy []busyVassal) []busyVassal {
+	return slices.DeleteFunc(slices.Clone(busy), func(v busyVassal) bool { return !t.view.wants(v.Name) })
 }
 
 // press sorts by the key whose name begins with the letter.

@@ -21,7 +21,8 @@ import (
 
 // topLong explains the command.
 const topLong = `Shows the vassals with the highest processor usage first, until it is interrupted. On a terminal keys select the order:
-c (cpu), m (memory), r (restarts), s (since: the latest change first), n (name); q ends it. Without a terminal it prints one
+c (cpu), m (memory), r (restarts), s (since: the latest change first), n (name). Arrows, space and b scroll, g and G go to the first and the last
+vassal, / filters by name (enter ends the input, escape removes the filter); q ends it. Without a terminal it prints one
 snapshot after one interval; --count sets the number of snapshots, 0 means no limit. With --json, one array per line.`
 
 // topCommand shows the busiest vassals repeatedly.
@@ -61,6 +62,7 @@ type top struct {
 	sort     string
 	count    int // the number of snapshots; 0: without limit
 	usage    usage
+	view     view
 }
 
 // fetch asks the emperor.
@@ -159,6 +161,9 @@ func (u *usage) update(vassals []control.Vassal, now time.Time) []busyVassal {
 	u.at, u.cpu = now, cpu
 	return list
 }
+
+// topHeads is the number of lines before the first vassal in topText.
+const topHeads = 3
 
 func topText(list []busyVassal, key string, now time.Time) []string {
 	states := map[string]int{}
