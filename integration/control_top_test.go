@@ -5,6 +5,7 @@ package integration
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -138,5 +139,36 @@ func TestTopWithoutATerminal(t *testing.T) {
 	}
 	if out, code := w.command("top", "--sort", "colour"); code != 2 || !strings.Contains(out, "cpu, memory, name, restarts, since") {
 		t.Errorf("a wrong key: code %d, %s", code, out)
+	}
+}
+
+// On a terminal of 24 lines all vassals are reachable, and the filter finds one.
+func TestTopOfManyVassals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 30 {
+		w.vassal(fmt.Sprintf("shop%02d.ini", i), serves)
+	}
+	e := w.start()
+	for i := range 30 {
+		e.running(fmt.Sprintf("shop%02d.ini", i))
+	}
+	s := sit(t, w.inside(program("emperor"), "top", "--interval", "10s", "--sort", "name"))
+	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
+	s.expect("30 vassals")
+	s.press("j", "1 more above")
+	s.press("G", "0 below")
+	s.expect("shop29.ini")
+	s.press("/", "filter: _")
+	s.write("p07")
+	s.expect("filter: p07_")
+	s.expect("(by name)")
+	s.press("\r", "filter: p07")
+	s.write("q")
+	s.expect(ownScreen)
+	if code := s.ended(); code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 }
