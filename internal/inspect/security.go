@@ -54,6 +54,10 @@ var securityRows = []struct {
 	{"memory", 0.4, "no limit of memory", "memory is limited", "memory-max = BYTES"},
 	{"tasks", 0.4, "no limit of processes", "processes are limited", "tasks-max = N"},
 	{"processor", 0.4, "no limit of processor time", "processor time is limited", "cpu-quota = PERCENT"},
+	{"tmp", 0.3, "it shares /tmp with the host", "temporary files of its own", "private-tmp = true"},
+	{"devices", 0.2, "it has the devices of the host", "a /dev of its own", "private-devices = true"},
+	{"proc", 0.2, "it sees processes of other users", "processes of other users are hidden", "protect-proc = invisible"},
+	{"system", 0.3, "it can write wherever its user may", "the system is read-only", "protect-system = strict"},
 	{"environment", 0.3, "it gets the environment of the emperor", "it gets no variables of the emperor but a few", "pass-environment without * in the emperor's file"},
 	{"file", 0.2, "every user can read its file, which sets variables", "variables are not in a file that every user can read", "chmod o-r FILE"},
 }
@@ -95,6 +99,8 @@ func Security(s Subject, all []Subject) []Fact {
 		"file": len(Legible(set, map[string]bool{})) > 0,
 	}
 	if e := s.Emperor; e != nil {
+		exposed["tmp"], exposed["devices"] = !v.Files.Tmp, !v.Files.Devices
+		exposed["proc"], exposed["system"] = v.Files.Proc.Hide == "", !v.Files.ReadOnlyRoot()
 		exposed["pid-namespace"] = !e.Clone.Has(namespaces.NewPID)
 		exposed["net-namespace"] = !e.Clone.Has(namespaces.NewNet)
 		exposed["mount-namespace"] = !e.Clone.Has(namespaces.NewMount)
@@ -141,6 +147,11 @@ func SecurityOf(pid int) ([]Fact, error) {
 	if exposed["identity"], exposed["id-range"], err = namespaces.RootOf(pid); err != nil {
 		return nil, err
 	}
+	view, err := namespaces.ViewOf(pid)
+	if err != nil {
+		return nil, err
+	}
+	exposed["tmp"], exposed["devices"], exposed["proc"], exposed["system"] = !view.Tmp, !view.Devices, !view.Proc, !view.System
 	for name, file := range map[string]string{"pid-namespace": "pid_for_children", "net-namespace": "net", "mount-namespace": "mnt"} {
 		theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, file))
 		if err != nil {

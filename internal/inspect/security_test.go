@@ -47,7 +47,7 @@ func posture(t *testing.T, emperor []string, mode os.FileMode, files ...string) 
 
 // TestSecurityRowsMove: each row moves with its option, and no other one does.
 func TestSecurityRowsMove(t *testing.T) {
-	const closed = "uid = 4001\ngid = 4001\nno-new-privileges = true\nsystem-call-filter = default\ncap = none\nmemory-max = 64m\ncpu-quota = 50\n"
+	const closed = "uid = 4001\ngid = 4001\nno-new-privileges = true\nsystem-call-filter = default\ncap = none\nmemory-max = 64m\ncpu-quota = 50\nprivate-tmp = true\nprivate-devices = true\nprotect-proc = invisible\nprotect-system = strict\n"
 	ranges := []string{"--emperor-id-range", "1000000:65536"}
 	with := func(clone string) []string { return append([]string{"--emperor-use-clone", clone}, ranges...) }
 	spaces := with("pid,net,fs,user")
@@ -79,6 +79,10 @@ func TestSecurityRowsMove(t *testing.T) {
 			exposed, sum := posture(t, []string{"--emperor-use-clone", "pid,net,fs,user=identity"}, 0o600, closed)
 			return slices.DeleteFunc(exposed, func(name string) bool { return name == "id-range" }), sum - 0.5
 		},
+		"tmp":     func() ([]string, float64) { return posture(t, spaces, 0o600, without("private-tmp = true")) },
+		"devices": func() ([]string, float64) { return posture(t, spaces, 0o600, without("private-devices = true")) },
+		"proc":    func() ([]string, float64) { return posture(t, spaces, 0o600, without("protect-proc = invisible")) },
+		"system":  func() ([]string, float64) { return posture(t, spaces, 0o600, without("protect-system = strict")) },
 		"environment": func() ([]string, float64) {
 			return posture(t, append(spaces, "--pass-environment", "*"), 0o600, closed)
 		},

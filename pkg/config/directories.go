@@ -67,11 +67,11 @@ func (v *Vassal) RuntimeDirectories(uid int) (paths []string) {
 	return paths
 }
 
-// EachDirectory calls each with the path and the mode of every directory of a vassal that root starts.
-func (v *Vassal) EachDirectory(each func(path string, mode fs.FileMode)) {
+// EachDirectory calls each with the path and the mode of every directory of a vassal that the user uid starts.
+func (v *Vassal) EachDirectory(uid int, home string, each func(path string, mode fs.FileMode)) {
 	for i, kind := range directoryKinds {
 		for _, name := range v.Directories[i].Names {
-			each(filepath.Join(kind.Parent, name), v.Directories[i].Perm())
+			each(filepath.Join(kind.In(uid, home), name), v.Directories[i].Perm())
 		}
 	}
 }

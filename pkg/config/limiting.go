@@ -149,21 +149,21 @@ func (l Limiting) GroupLimits(name string, device func(path string) (string, err
 // such as uwsgi, which only the program knows otherwise. The error is Problems about them.
 func (l Loader) ForeignLimits(src Source) (*Vassal, error) {
 	v, _, problems := l.ExamineVassal(src)
-	problems = slices.DeleteFunc(problems, func(p Problem) bool { return cgroupOptions.Find(p.Key) == nil })
+	problems = slices.DeleteFunc(problems, func(p Problem) bool { return cgroupOptions.Find(p.Key) == nil && fileOptions.Find(p.Key) == nil })
 	return v, problems.Err()
 }
 
-// limited reports whether there are options about limits.
-func (v *Vassal) limited() bool {
-	return slices.ContainsFunc(v.entries, func(e dialect.Entry) bool { return !e.Handled && cgroupOptions.Find(e.Key) != nil })
+// early reports whether there are options about limits or files, which the emperor reads before the vassal starts.
+func early(entries []dialect.Entry) bool {
+	return slices.ContainsFunc(entries, func(e dialect.Entry) bool { return givesFiles(e) || !e.Handled && cgroupOptions.Find(e.Key) != nil })
 }
 
-// unseen finds limits that the emperor did not see when it made the cgroup, and with ownIDs the user and groups
+// unseen finds limits and files that the emperor did not see when it made the cgroup, and with ownIDs the user and groups
 // for which it did not choose the ids: it opens no include, and runs nothing for a value. seen is its reading.
 func (v *Vassal) unseen(seen []dialect.Entry, ownIDs bool) (problems Problems) {
 	was := vassalOptions.settings(seen, false)
 	for _, s := range vassalOptions.settings(v.entries, false) {
-		early := cgroupOptions.Find(s.Name) != nil || ownIDs && slices.Contains([]string{"uid", "gid", "add-gid"}, s.Name)
+		early := cgroupOptions.Find(s.Name) != nil || fileOptions.Find(s.Name) != nil || ownIDs && slices.Contains([]string{"uid", "gid", "add-gid"}, s.Name)
 		if !early || slices.Contains(valuesOf(was, s.Name), s.Value) {
 			continue
 		}
@@ -172,5 +172,7 @@ func (v *Vassal) unseen(seen []dialect.Entry, ownIDs bool) (problems Problems) {
 	return problems
 }
 
-// limits reports whether an option of one of the programs is about limits.
-func limits(key string) bool { return cgroupOptions.Find(key) != nil || limitOptions.Find(key) != nil }
+// limits reports whether an option of one of the programs is about limits or files.
+func limits(key string) bool {
+	return cgroupOptions.Find(key) != nil || limitOptions.Find(key) != nil || fileOptions.Find(key) != nil
+}

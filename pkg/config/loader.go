@@ -56,7 +56,7 @@ func (l Loader) Vassal(src Source) (*Vassal, Problems, error) {
 		return v, warnings, problems.Err()
 	}
 	v, warnings, err := decodeVassal(src.Path, l.read(src), l.Permissions.Held)
-	if err == nil && !l.Permissions.Partial && (l.OwnIDs || v.limited()) {
+	if err == nil && !l.Permissions.Partial && (l.OwnIDs || early(v.entries)) {
 		l.Permissions = Permissions{Dir: l.Permissions.Dir, Environ: l.Permissions.Environ, Partial: true, Foreign: l.Permissions.Foreign}
 		err = v.unseen(l.read(src).Entries, l.OwnIDs).Err()
 	}

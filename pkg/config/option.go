@@ -39,7 +39,7 @@ const (
 
 // groups are the headings of the help, in order.
 var groups = []string{
-	"Monitors", "Vassals", "Templates", "Boot", "Namespaces", "Network", "Privileges", "Limits", "Hooks",
+	"Monitors", "Vassals", "Templates", "Boot", "Namespaces", "Network", "Privileges", "Files", "Limits", "Hooks",
 	"Sockets", "Serving", "Workers", "Terminal", "Static files", "Routing", "Logging", "Control", "Process", "Other",
 }
 

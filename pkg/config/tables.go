@@ -50,6 +50,7 @@ var vassalOptions = table[Vassal]{
 	&privilegeOptions,
 	&hardeningOptions,
 	&landlockOptions,
+	&fileOptions,
 	&cgroupOptions,
 	&vassalHookOptions,
 	&option.Part[Vassal, Surroundings]{

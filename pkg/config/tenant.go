@@ -171,7 +171,9 @@ func unlike(first, all []dialect.Entry, problems *Problems) {
 
 // confining reports whether an option confines a vassal, so that of an operator's line and a tenant's the
 // stricter counts.
-func confining(o *option.Row[Vassal]) bool { return o.Group == "Privileges" || o.Group == "Limits" }
+func confining(o *option.Row[Vassal]) bool {
+	return o.Group == "Privileges" || o.Group == "Limits" || o.Group == "Files"
+}
 
 // tyrantDefaults are lines of the operator that stand before all others in the vassals of tenants: what
 // confines those unless a template says otherwise. A default of tyrant mode is a row here, and nowhere

@@ -80,6 +80,8 @@ type Vassal struct {
 	// Limits apply to all programs, Hardening to the vassal and all its programs.
 	Limits    Limits
 	Hardening Hardening
+	// Files are its view of the file system.
+	Files Files
 	// Resources are limits of the whole vassal, as in its lines; Limiting.Of returns those that
 	// count. CgroupFiles are other files of its cgroup with their content.
 	Resources   Resources

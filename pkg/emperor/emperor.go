@@ -91,8 +91,6 @@ type Facts struct {
 	OwnNetwork bool
 	// Temporary are the paths of directories that end with each generation.
 	Temporary []string
-	// Directories are those that it has for its user.
-	Directories []Directory
 	// Network is its place in the network. Zero: it is not connected, or by hooks.
 	Network spec.Wish
 	// Cgroup has the limits of its processes; its name is the launcher's.
@@ -101,6 +99,8 @@ type Facts struct {
 	// chooses the network of another vassal.
 	Tenant bool
 	JoinAt string
+	// Files are its view of the file system.
+	Files Files
 	// LogTo is the destination of its output: a file, output.Journal, or empty for the
 	// emperor's own log.
 	LogTo string
@@ -119,6 +119,16 @@ type Facts struct {
 	// Direct is a boot without the vassal program, for a vassal that needs nothing inside. Nil: it
 	// needs the program.
 	Direct DirectBoot
+}
+
+// Files are a vassal's view of the file system.
+type Files struct {
+	// System and Proc are its mounts.
+	System namespaces.FileSystem
+	Proc   namespaces.ProcView
+	// Directories are those that it has for its user. Make: it cannot make them itself.
+	Directories []Directory
+	Make        bool
 }
 
 // Directory is a directory of a vassal's user.

@@ -2,7 +2,6 @@ package emperord
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -45,15 +44,13 @@ func (r *reading) checkTenant(c monitor.Config, loader config.Loader, f emperor.
 		wish := accounts.Wish{UID: config.IdentityOf(c.UID), AddGID: first.AddGID, NoInitgroups: first.NoInitgroups || !r.tyrant.Initgroups}
 		return wish.Resolve()
 	}
-	first.EachDirectory(func(path string, mode fs.FileMode) {
-		f.Directories = append(f.Directories, emperor.Directory{Path: path, Mode: uint32(mode)})
-	})
 	for _, w := range warnings {
 		r.log.Debug(w.Error(), "vassal", c.Name)
 	}
 	f.Network, connection = r.network.Connection(first, true)
 	f.JoinAt = first.OriginOf("network", f.Network.Mode.String()).String() + ": network:"
 	f.Cgroup, limits = r.limits(first, c)
+	limits = joined(limits, r.view(&f, first, c))
 	return f, joined(wrong, mistakes, connection, limits)
 }
 

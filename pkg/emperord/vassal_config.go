@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -42,16 +41,21 @@ type reading struct {
 	capabilities *namespaces.Capabilities
 	environ      environment
 	wraps        process.Wrappers
-	clone        namespaces.Flags // of each vassal
-	network      config.Networking
-	limiting     config.Limiting
-	ids          config.IDRanges
-	tyrant       config.Tyrant
-	owners       *monitor.Owners        // nil: vassals do not run as the owners of their files
-	cgroups      *namespaces.CgroupRoot // nil: vassals have none
-	relaxed      *sync.Map              // controllers that are missed, and were reported
-	log          *slog.Logger
-	last         sync.Map // the templates of each directory that were read last, config.Templates
+	spaces
+	network  config.Networking
+	limiting config.Limiting
+	tyrant   config.Tyrant
+	owners   *monitor.Owners        // nil: vassals do not run as the owners of their files
+	cgroups  *namespaces.CgroupRoot // nil: vassals have none
+	relaxed  *sync.Map              // controllers that are missed, and were reported
+	log      *slog.Logger
+	last     sync.Map // the templates of each directory that were read last, config.Templates
+}
+
+// spaces are the namespaces of each vassal, and the ids of their user namespaces.
+type spaces struct {
+	clone namespaces.Flags
+	ids   config.IDRanges
 }
 
 // environment has the variables with which vassals read their files: own are for every text, and secrets for
@@ -105,6 +109,9 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 		if bad == nil {
 			f.Cgroup, bad = r.limits(v, c)
 		}
+		if bad == nil {
+			bad = r.view(&f, v, c)
+		}
 		return f, joined(wrong, err, bad)
 	}
 	v, warnings, err := loader.Vassal(source)
@@ -124,7 +131,7 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 		f.JoinAt = fmt.Sprintf("%s: network:", v.OriginOf("network", f.Network.Mode.String()))
 		var limits error
 		f.Cgroup, limits = r.limits(v, c)
-		err = joined(err, limits)
+		err = joined(err, limits, r.view(&f, v, c))
 	}
 	err = joined(wrong, err)
 	level := slog.LevelDebug // the vassal will report them
@@ -147,9 +154,6 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 		}
 		f.LogTo = v.LogTo
 		f.Account = r.account(v)
-		v.EachDirectory(func(path string, mode fs.FileMode) {
-			f.Directories = append(f.Directories, emperor.Directory{Path: path, Mode: uint32(mode)})
-		})
 		f.Temporary = v.RuntimeDirectories(os.Geteuid())
 		f.Addresses, f.OwnNetwork = v.Addresses(), r.clone.Has(namespaces.NewNet)
 		for _, a := range f.Addresses {
@@ -162,10 +166,10 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 	return f, err
 }
 
-// account returns the look-up of a vassal's user for its ids. Nil: it has none of its own, or no user.
+// account returns the look-up of a vassal's user. Nil: no user, or the emperor needs none.
 func (r *reading) account(v *config.Vassal) func() (namespaces.Credentials, error) {
 	wish := accounts.Wish{UID: v.UID, GID: v.GID, AddGID: v.AddGID, NoInitgroups: v.NoInitgroups}
-	if !r.ids.Given() || wish.None() {
+	if wish.None() {
 		return nil
 	}
 	return wish.Resolve
@@ -312,7 +316,7 @@ func (r *reading) becomes(c monitor.Config) bool {
 // compareWrapped is for vassals that execute another program, which takes over any change
 // except the program's own.
 func (r *reading) compareWrapped(was, is monitor.Config) emperor.Change {
-	options := r.otherHooks(was, is)
+	options := append(r.otherHooks(was, is), r.otherFiles(was, is)...)
 	before := r.attributes(was)
 	after := r.attributes(is)
 	for _, name := range []string{r.wraps.WrapperAttr, r.wraps.ChdirAttr} {

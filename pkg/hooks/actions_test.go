@@ -30,7 +30,7 @@ func isolated(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(isolatedEnv) == t.Name() {
 		made := namespaces.NewMount | namespaces.NewPID
-		if err := errors.Join(namespaces.PrepareMounts(made), unix.Mount("tmp", "/tmp", "tmpfs", 0, "")); err != nil {
+		if err := errors.Join(namespaces.PrepareMounts(made, namespaces.ProcView{}), unix.Mount("tmp", "/tmp", "tmpfs", 0, "")); err != nil {
 			t.Fatal(err)
 		}
 		return true

@@ -15,7 +15,7 @@ func inNewMounts() *syscall.SysProcAttr { return &syscall.SysProcAttr{Cloneflags
 // ground mounts an empty /tmp in the new mount namespace.
 func ground(t *testing.T) {
 	t.Helper()
-	if err := errors.Join(PrepareMounts(NewMount), unix.Mount("ground", "/tmp", "tmpfs", 0, "")); err != nil {
+	if err := errors.Join(PrepareMounts(NewMount, ProcView{}), unix.Mount("ground", "/tmp", "tmpfs", 0, "")); err != nil {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{"/tmp/a", "/tmp/a/sub", "/tmp/b", "/tmp/tenant"} {

@@ -12,21 +12,24 @@ import (
 // PrepareMounts is the first step of a child that was cloned into the given namespaces. In a
 // new mount namespace it makes every mount a slave: mounts of the child do not reach the host,
 // and unmounts of the host reach the child. With a new pid namespace as well, it mounts a
-// /proc that shows it. It returns an error when /proc is not correct afterwards.
-func PrepareMounts(made Flags) error {
+// /proc that shows it, and with a new network namespace a /sys. It returns an error when /proc is not correct
+// afterwards.
+func PrepareMounts(made Flags, proc ProcView) error {
 	if !made.Has(NewMount) {
 		return nil
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return CannotMakeSlaves(err)
 	}
+	if made.Has(NewNet) {
+		if err := mountSys(made.Has(NewCgroup)); err != nil {
+			return err
+		}
+	}
 	if !made.Has(NewPID) {
 		return nil
 	}
-	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return fmt.Errorf("cannot mount /proc: %w", err)
-	}
-	return checkProc()
+	return proc.mount(made.Has(NewNet))
 }
 
 // CannotMakeSlaves returns the error of the first mount(2) of PrepareMounts.

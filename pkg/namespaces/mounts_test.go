@@ -27,7 +27,7 @@ func mounts() (any, error) {
 			return nil, err
 		}
 	}
-	if err := PrepareMounts(made); err != nil {
+	if err := PrepareMounts(made, ProcView{}); err != nil {
 		return nil, err
 	}
 	var m mounted

@@ -44,6 +44,16 @@ func followTarget(path string) (*os.File, error) {
 	return nil, unix.ELOOP
 }
 
+// Followed returns an absolute path without symbolic links. It follows only links of root and of this process's user.
+func Followed(path string) (string, error) {
+	f, err := openTarget(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return os.Readlink(byDescriptor(f))
+}
+
 // openat2 opens with O_PATH. A concurrent rename of a parent makes it fail with EAGAIN; the
 // caller may retry then (openat2(2)).
 func openat2(dir int, path string, flags, resolve uint64) (fd int, err error) {

@@ -169,7 +169,7 @@ func (v *vassal) prepareMounts(_ context.Context, order *wire.Order) error {
 	if err != nil {
 		return err
 	}
-	if err := namespaces.PrepareMounts(made); err != nil || !made.Has(namespaces.NewMount) {
+	if err := namespaces.PrepareMounts(made, order.Proc); err != nil || !made.Has(namespaces.NewMount) {
 		return err
 	}
 	for _, m := range order.Mounts {
@@ -182,7 +182,7 @@ func (v *vassal) prepareMounts(_ context.Context, order *wire.Order) error {
 			return err
 		}
 	}
-	return nil
+	return order.FileSystem.Apply()
 }
 
 // listen lets the emperor and the operator end a long boot. From here on no signal is lost,

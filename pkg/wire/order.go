@@ -81,6 +81,9 @@ type Order struct {
 	// Mounts are files of the emperor's that the vassal sees in place of others, in its own mount
 	// namespace.
 	Mounts []Mount `json:",omitempty"`
+	// Proc and FileSystem are its view of the file system.
+	Proc       namespaces.ProcView   `json:",omitzero"`
+	FileSystem namespaces.FileSystem `json:",omitzero"`
 	// Program is the program that the vassal executes after the as-vassal hooks, instead of
 	// reading its configuration. Nil: none.
 	Program *Program `json:",omitempty"`

@@ -1,10 +1,12 @@
 package process
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -40,24 +42,29 @@ func openToAll(dir string) bool {
 	}
 }
 
-// makeDirectories makes the directories of a child whose root may not: they belong to its user of the host.
-func (c *child) makeDirectories() error {
-	if c.ids == nil {
+// makeDirectories makes the directories of a child that cannot make them in its view of the file system. They belong to its user.
+func (c *child) makeDirectories() (err error) {
+	plan := c.request.Plan
+	if !plan.Files.Make || len(plan.Files.Directories) == 0 {
 		return nil
 	}
-	var who namespaces.Credentials // root
-	var err error
-	if c.request.Account != nil {
-		if who, err = c.request.Account(); err != nil {
-			return err
+	uid, gid := os.Geteuid(), os.Getegid()
+	if uid == 0 {
+		var who namespaces.Credentials // root
+		if plan.Account != nil {
+			if who, err = plan.Account(); err != nil {
+				return err
+			}
+		}
+		if uid, gid = int(who.UID), int(who.GID); c.ids != nil {
+			var ok bool
+			if uid, gid, ok = c.ids.Outside(who.UID, who.GID); !ok {
+				return fmt.Errorf("cannot make its directories: its user namespace has no ids for uid %d, gid %d", who.UID, who.GID)
+			}
 		}
 	}
-	uid, gid, ok := c.ids.Outside(who.UID, who.GID)
-	for _, d := range c.request.Plan.Directories {
-		if !ok {
-			return fmt.Errorf("cannot make directory %q: its user namespace has no ids for uid %d, gid %d", d.Path, who.UID, who.GID)
-		}
-		if c.request.Plan.Tenant {
+	for _, d := range plan.Files.Directories {
+		if plan.Tenant {
 			if err := namespaces.BelongsTo(d.Path, uid); err != nil {
 				return err
 			}
@@ -67,4 +74,25 @@ func (c *child) makeDirectories() error {
 		}
 	}
 	return nil
+}
+
+// followed returns a view without symbolic links in its paths. The root of a vassal with ids of its own cannot tell links of the host's
+// root from those of others: the emperor follows them. A path that cannot be looked up stays as it is.
+func followed(view namespaces.FileSystem, files *reads.Pool) namespaces.FileSystem {
+	real := func(path string) string {
+		if path == "" {
+			return path
+		}
+		found, err := reads.Get(context.Background(), files, path, func() (string, error) { return namespaces.Followed(path) })
+		if err != nil {
+			return path
+		}
+		return found
+	}
+	places := make([]namespaces.Place, len(view.Places))
+	for i, p := range view.Places {
+		p.Path, p.Source = real(p.Path), real(p.Source)
+		places[i] = p
+	}
+	return namespaces.FileSystem{Places: places}
 }

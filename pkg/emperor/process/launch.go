@@ -214,6 +214,10 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.childHooks(r), Shells: l.Shells, HookTimeout: l.HookTimeout,
 	}
 	o.Tenant = l.tenantOf(r)
+	o.FileSystem, o.Proc = r.Files.System, r.Files.Proc
+	if l.IDs != nil {
+		o.FileSystem = followed(o.FileSystem, l.Reads)
+	}
 	o.Program = l.programFor(*r.Plan)
 	o.Libraries, o.LibraryDirs = l.Libraries.Plugins, l.Libraries.Dirs
 	if len(o.Hooks) > 0 {

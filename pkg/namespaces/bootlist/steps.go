@@ -63,12 +63,45 @@ func (l *List) Mounts(made namespaces.Flags) {
 		return
 	}
 	l.add(namespaces.CannotMakeSlaves, succeeds, unix.SYS_MOUNT, l.text(""), l.text("/"), number(0), number(unix.MS_REC|unix.MS_SLAVE))
+	if made.Has(namespaces.NewNet) {
+		l.sys(made.Has(namespaces.NewCgroup))
+	}
 	if !made.Has(namespaces.NewPID) {
 		return
 	}
 	proc, path := l.text("proc"), l.text("/proc")
 	l.add(because("cannot mount /proc"), succeeds, unix.SYS_MOUNT, proc, path, proc, number(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC))
 	l.checkProc(path)
+	l.hide("/proc/acpi", "/proc/asound", "/proc/scsi")
+}
+
+// viewFlags are those of kernel file systems that only show.
+const viewFlags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_RDONLY
+
+// sys mounts a read-only sysfs of the child's network, with the cgroups as they were, or those of its own namespace. The files that
+// root alone could use are not hidden: the program is not root.
+func (l *List) sys(cgroups bool) {
+	path, at, kept := l.text("/sys"), l.text("/sys/fs/cgroup"), l.text("/proc") // which has its own mount later
+	if !cgroups {
+		l.add(nil, attempt, unix.SYS_MOUNT, at, kept, number(0), number(unix.MS_BIND|unix.MS_REC))
+	}
+	kind := l.text("sysfs")
+	l.add(because("cannot mount /sys"), succeeds, unix.SYS_MOUNT, kind, path, kind, number(viewFlags))
+	if cgroups {
+		group := l.text("cgroup2")
+		l.add(nil, attempt, unix.SYS_MOUNT, group, at, group, number(viewFlags))
+	} else {
+		l.add(nil, attempt, unix.SYS_MOUNT, kept, at, number(0), number(unix.MS_MOVE))
+	}
+	l.hide("/sys/firmware")
+}
+
+// hide mounts an empty directory without permissions on directories. Missing ones are left out.
+func (l *List) hide(paths ...string) {
+	kind, options := l.text("tmpfs"), l.text("mode=0,size=4k")
+	for _, path := range paths {
+		l.add(nil, attempt, unix.SYS_MOUNT, kind, l.text(path), kind, number(viewFlags), options)
+	}
 }
 
 // checkProc checks that /proc is procfs, and shows the child as the first process of its namespace.

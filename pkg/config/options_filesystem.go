@@ -1,0 +1,217 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// Files are a vassal's options about its view of the file system. They need a mount namespace.
+type Files struct {
+	// Places are those of the lines, with the line in Where.
+	Places []namespaces.Place
+	// Tmp: own directories for temporary files. Devices: a /dev with few devices.
+	Tmp, Devices bool
+	// System is the read-only part of the system, and Home the treatment of home directories. Empty: nothing.
+	System, Home string
+	// Proc are the options of its /proc.
+	Proc namespaces.ProcView
+}
+
+// The values of options about files. Later ones of a list are stricter.
+var (
+	systemParts = []string{"", "full", "strict"}
+	homeParts   = []string{"", "read-only", "tmpfs", "true"}
+	hidePIDs    = []string{"", "noaccess", "invisible"}
+)
+
+// fileOptions are the options of Files. A tenant's own file can only make the view narrower.
+var fileOptions = option.Rows[Vassal]{
+	{
+		Name: "bind-paths", Group: "Files", Arg: "SOURCE[:PATH[:rbind]]", Repeat: true,
+		Help: "another file or directory at a path, without set-user-id bits and devices; rbind: with the mounts below it; -SOURCE may be missing",
+		Set:  func(v *Vassal, t option.Value) error { return v.Files.bind(namespaces.Bind, "bind-paths", t) },
+	},
+	{
+		Name: "bind-read-only-paths", Group: "Files", Arg: "SOURCE[:PATH[:rbind]]", Repeat: true,
+		Help: "the same, read-only",
+		Set: func(v *Vassal, t option.Value) error {
+			return v.Files.bind(namespaces.BindReadOnly, "bind-read-only-paths", t)
+		},
+	},
+	{
+		Name: "inaccessible-paths", Group: "Files", Arg: "PATH", Repeat: true,
+		Help: "an empty file or directory without permissions at the path; -PATH may be missing",
+		Set: func(v *Vassal, t option.Value) error {
+			return v.Files.add(namespaces.Inaccessible, "inaccessible-paths", t)
+		},
+	},
+	{
+		Name: "private-devices", Group: "Files", Guard: true, Tyrant: true, Early: true,
+		Help: "a /dev with null, zero, full, random, urandom, tty, own terminals and an own /dev/shm",
+		Set:  func(v *Vassal, t option.Value) error { v.Files.Devices = tightened(v.Files.Devices, t); return nil },
+	},
+	{
+		Name: "private-tmp", Group: "Files", Guard: true, Tyrant: true, Early: true,
+		Help: "own /tmp, /var/tmp and /dev/shm in memory, each of a tenth of memory-max or of the memory of the machine",
+		Set:  func(v *Vassal, t option.Value) error { v.Files.Tmp = tightened(v.Files.Tmp, t); return nil },
+	},
+	{
+		Name: "proc-subset", Group: "Files", Arg: "SUBSET", Def: "all", Guard: true, Tyrant: true, Early: true,
+		Help: "files of an own /proc: all, or pid, which are only those of processes", Set: setProcSubset,
+	},
+	{
+		Name: "protect-home", Group: "Files", Arg: "[MODE]", Guard: true, Tyrant: true, Early: true,
+		Help: "/home, /root and /run/user: inaccessible (true), read-only, or empty (tmpfs)",
+		Set: func(v *Vassal, t option.Value) error {
+			return stricter(&v.Files.Home, homeParts, t, "true", "mode")
+		},
+	},
+	{
+		Name: "protect-proc", Group: "Files", Arg: "MODE", Def: "default", Guard: true, Tyrant: true, Early: true,
+		Help: "processes of other users in an own /proc: default, noaccess, or invisible (hidepid of proc(5))",
+		Set: func(v *Vassal, t option.Value) error {
+			if t.Text == "default" {
+				t.Text = "false"
+			}
+			return stricter(&v.Files.Proc.Hide, hidePIDs, t, "invisible", "mode")
+		},
+	},
+	{
+		Name: "protect-system", Group: "Files", Arg: "[PART]", Guard: true, Tyrant: true, Early: true,
+		Help: "read-only /usr, /boot, /efi and /etc (full), or everything but /dev, /proc and the vassal's own directories (strict)",
+		Set: func(v *Vassal, t option.Value) error {
+			return stricter(&v.Files.System, systemParts, t, "full", "part")
+		},
+	},
+	{
+		Name: "read-only-paths", Group: "Files", Arg: "PATH", Repeat: true, Tyrant: true, Early: true,
+		Help: "a path that is read-only, with everything below it; -PATH may be missing",
+		Set:  func(v *Vassal, t option.Value) error { return v.Files.add(namespaces.ReadOnly, "read-only-paths", t) },
+	},
+	{
+		Name: "read-write-paths", Group: "Files", Arg: "PATH", Repeat: true,
+		Help: "a path below a read-only or inaccessible one that is as it was; -PATH may be missing",
+		Set:  func(v *Vassal, t option.Value) error { return v.Files.add(namespaces.ReadWrite, "read-write-paths", t) },
+	},
+	{
+		Name: "temporary-file-system", Group: "Files", Arg: "PATH[:OPTIONS]", Repeat: true,
+		Help: "an empty file system in memory at the path, with options of tmpfs(5), ro and noexec, such as /srv:size=10m,mode=0755", Set: setTemporary,
+	},
+}
+
+// tightened returns the value of a flag. A tenant's own file can only set it.
+func tightened(was bool, t option.Value) bool {
+	return option.ParseBool(t.Text) || t.Tenant && was
+}
+
+// stricter sets one of several values, sorted from none to the strictest. A tenant's own file cannot choose a less strict one.
+func stricter(into *string, values []string, t option.Value, usual, kind string) error {
+	text := t.Text
+	switch text {
+	case "", "true", "yes", "on", "1":
+		text = usual
+	case "false", "no", "off", "0":
+		text = ""
+	}
+	i := slices.Index(values, text)
+	if i < 0 {
+		return option.Unknown(kind, t.Text, values[1:]...)
+	}
+	if !t.Tenant || i > slices.Index(values, *into) {
+		*into = text
+	}
+	return nil
+}
+
+func setProcSubset(v *Vassal, t option.Value) error {
+	switch t.Text {
+	case "all", "pid":
+		v.Files.Proc.PIDs = t.Text == "pid" || t.Tenant && v.Files.Proc.PIDs
+		return nil
+	}
+	return option.Unknown("subset", t.Text, "all", "pid")
+}
+
+// where begins the errors about a line.
+func where(t option.Value, name string) string {
+	if t.Origin == (Origin{}) {
+		return name
+	}
+	return fmt.Sprintf("%v: %s", t.Origin, name)
+}
+
+// path splits the path of a value and its leading hyphen.
+func pathOf(text string) (path string, optional bool, err error) {
+	path, optional = strings.CutPrefix(text, "-")
+	if !filepath.IsAbs(path) {
+		return "", false, option.Wrong(strconv.Quote(text)+" is not an absolute path", "such as /srv")
+	}
+	return filepath.Clean(path), optional, nil
+}
+
+func (f *Files) add(kind namespaces.PlaceKind, name string, t option.Value) error {
+	path, optional, err := pathOf(t.Text)
+	if err == nil && path == "/" && kind == namespaces.Inaccessible {
+		err = option.Wrong("the root directory cannot be inaccessible", "a path below it")
+	}
+	if err != nil {
+		return err
+	}
+	f.Places = append(f.Places, namespaces.Place{Kind: kind, Path: path, Optional: optional, Where: where(t, name)})
+	return nil
+}
+
+func (f *Files) bind(kind namespaces.PlaceKind, name string, t option.Value) error {
+	words := strings.Split(t.Text, ":")
+	source, optional, err := pathOf(words[0])
+	if err != nil {
+		return err
+	}
+	p := namespaces.Place{Kind: kind, Source: source, Path: source, Optional: optional, Where: where(t, name)}
+	if len(words) > 1 && words[1] != "" {
+		if p.Path, _, err = pathOf(words[1]); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(words) > 3 || len(words) == 3 && words[2] != "rbind":
+		return option.Wrong(strconv.Quote(t.Text)+" is not SOURCE:PATH", "such as /srv/data:/data or /srv:/srv:rbind")
+	case p.Path == "/":
+		return option.Wrong("no bind can replace the root directory", "pivot_root = DIRECTORY OLD")
+	}
+	p.Recursive = len(words) == 3
+	f.Places = append(f.Places, p)
+	return nil
+}
+
+// tmpfsOptions are the options of tmpfs(5) that have an effect on the vassal only.
+var tmpfsOptions = []string{"gid", "mode", "nr_blocks", "nr_inodes", "size", "uid"}
+
+func setTemporary(v *Vassal, t option.Value) error {
+	text, data, _ := strings.Cut(t.Text, ":")
+	path, optional, err := pathOf(text)
+	if err != nil {
+		return err
+	}
+	if path == "/" {
+		return option.Wrong("the root directory cannot be replaced by an empty one", "pivot_root = DIRECTORY OLD")
+	}
+	for word := range strings.SplitSeq(data, ",") {
+		key, _, valued := strings.Cut(word, "=")
+		known := valued && slices.Contains(tmpfsOptions, key) || slices.Contains([]string{"", "ro", "rw", "noexec", "nosuid", "nodev"}, word)
+		if !known {
+			return option.Unknown("option", word, append(slices.Clone(tmpfsOptions), "ro", "noexec")...)
+		}
+	}
+	v.Files.Places = append(v.Files.Places, namespaces.Place{Kind: namespaces.Temporary, Path: path, Data: data, Optional: optional, Where: where(t, "temporary-file-system")})
+	return nil
+}
+
+var errNoMounts = errors.New("the vassal has no mounts of its own")

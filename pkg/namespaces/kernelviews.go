@@ -1,0 +1,215 @@
+package namespaces
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The files of a procfs that show or change the host instead of the namespaces of a process: hidden ones, and ones that
+// are read-only. The lists are those of OCI runtimes (config-linux.md of the runtime specification).
+var (
+	hiddenOfProc   = []string{"acpi", "asound", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi"}
+	readOnlyOfProc = []string{"bus", "fs", "irq", "sys", "sysrq-trigger"}
+)
+
+// sysctlsOfNetwork are in a network namespace of their own.
+const sysctlsOfNetwork = "net"
+
+// ProcView are the options of an own /proc (proc(5)).
+type ProcView struct {
+	// Hide is the value of hidepid, such as invisible. Empty: processes of other users are visible.
+	Hide string `json:",omitempty"`
+	// PIDs: only processes are visible.
+	PIDs bool `json:",omitempty"`
+}
+
+// mount mounts a procfs of the caller's pid namespace on /proc, without the files that show the host. network: the
+// process has its own network namespace.
+func (o ProcView) mount(network bool) error {
+	var options []string
+	if o.Hide != "" {
+		options = append(options, "hidepid="+o.Hide)
+	}
+	if o.PIDs {
+		options = append(options, "subset=pid")
+	}
+	tree, err := newMount("proc", strings.Join(options, ","), unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	if err := attachAt(tree, "/proc"); err != nil {
+		return fmt.Errorf("cannot mount /proc: %w", err)
+	}
+	if err := checkProc(); err != nil {
+		return err
+	}
+	var m masks
+	defer m.close()
+	if err := m.hide(tree, hiddenOfProc...); err != nil {
+		return fmt.Errorf("cannot hide a file of /proc: %w", err)
+	}
+	for _, name := range readOnlyOfProc {
+		writable := ""
+		if name == "sys" && network {
+			writable = sysctlsOfNetwork
+		}
+		if err := restrict(tree, name, writable); err != nil {
+			return fmt.Errorf("cannot make /proc/%s read-only: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// attachAt attaches a mount to a path of root's.
+func attachAt(tree *os.File, path string) error {
+	target, err := openTarget(path)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	return moveTree(tree, target)
+}
+
+// below opens a file of a mount. Its error is ENOENT when there is none.
+func below(dir *os.File, name string) (*os.File, error) {
+	fd, err := openat2(int(dir.Fd()), name, 0, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_BENEATH)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// hide hides files of a mount. Missing ones are left out.
+func (m *masks) hide(mount *os.File, names ...string) error {
+	for _, name := range names {
+		if err := m.hideOne(mount, name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (m *masks) hideOne(mount *os.File, name string) error {
+	file, err := below(mount, name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	mask, err := m.of(file)
+	if err != nil {
+		return err
+	}
+	defer mask.Close()
+	return moveTree(mask, file)
+}
+
+// restrict makes a file of a mount read-only, with everything below it but the directory writable. A missing file is
+// left out.
+func restrict(mount *os.File, name, writable string) error {
+	file, err := below(mount, name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var kept *os.File
+	if writable != "" {
+		inner, err := below(file, writable)
+		if err != nil {
+			return err
+		}
+		defer inner.Close()
+		if kept, err = cloneTree(inner, true); err != nil {
+			return err
+		}
+		defer kept.Close()
+	}
+	tree, err := cloneTree(file, true)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	if err = setAttributes(tree, unix.MOUNT_ATTR_RDONLY, true); err == nil {
+		err = moveTree(tree, file)
+	}
+	if err != nil || kept == nil {
+		return err
+	}
+	target, err := below(tree, writable)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	return moveTree(kept, target)
+}
+
+// mountSys mounts a read-only sysfs that shows the network namespace of the caller, with the cgroups as they
+// were, or those of the own cgroup namespace. A process in the network of another user namespace keeps the old one, read-only.
+func mountSys(cgroups bool) error {
+	old, err := openTarget("/sys")
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	const flags = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_RDONLY
+	tree, err := newMount("sysfs", "", flags)
+	if errors.Is(err, unix.EPERM) {
+		if tree, err = cloneTree(old, true); err == nil {
+			err = setAttributes(tree, unix.MOUNT_ATTR_RDONLY, true)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot make a /sys of the own network: %w", err)
+	}
+	defer tree.Close()
+	groups := groupsOf(old, cgroups)
+	if groups != nil {
+		defer groups.Close()
+	}
+	if err := moveTree(tree, old); err != nil {
+		return fmt.Errorf("cannot mount /sys: %w", err)
+	}
+	if at, err := below(tree, "fs/cgroup"); err == nil && groups != nil {
+		defer at.Close()
+		if err := moveTree(groups, at); err != nil {
+			return fmt.Errorf("cannot mount the cgroups: %w", err)
+		}
+	}
+	var m masks
+	defer m.close()
+	return m.hide(tree, "firmware")
+}
+
+// groupsOf returns a read-only mount of the cgroups: of the own namespace, or those of the old /sys. Nil: there are none.
+func groupsOf(old *os.File, own bool) *os.File {
+	const flags = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_RDONLY
+	if own {
+		if tree, err := newMount("cgroup2", "", flags); err == nil {
+			return tree
+		}
+	}
+	dir, err := below(old, "fs/cgroup")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	tree, err := cloneTree(dir, true)
+	if err != nil {
+		return nil
+	}
+	if err := setAttributes(tree, unix.MOUNT_ATTR_RDONLY, true); err != nil {
+		tree.Close()
+		return nil
+	}
+	return tree
+}
