@@ -46,6 +46,17 @@ func TestOwnerIsIdentity(t *testing.T) {
 	})
 }
 
+// TestOwnerAfterRefusal: a file that gets a permitted owner begins at once.
+func TestOwnerAfterRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, tenantsOf(0))
+		s.own("a.ini", 0, errors.New("root has none"))
+		s.own("a.ini", 1, nil)
+		s.expect(t, "launch a.ini#1 a.ini")
+		s.stop()
+	})
+}
+
 // TestRefusedFileOfTheSameOwner: the vassal continues with the bytes that it has.
 func TestRefusedFileOfTheSameOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

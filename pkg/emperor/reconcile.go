@@ -26,6 +26,7 @@ func (e *Emperor) reconcile(source int, plans []*Plan) {
 			v = e.add(p, source)
 		case v.source == source && !v.owner.may(p):
 			succeed(e, v, p)
+			present[p.Name] = true // the record of the new owner may be there by now
 			continue
 		case v.source != source:
 			v.ignoreDuplicate(&e.options, source, p)
