@@ -160,17 +160,16 @@ It can be run by hand, and under uWSGI's Emperor.
 .PP
 The programs that it starts are
 .BR vassal\-server (8),
-the built\-in server,
-.BR vassal\-pty (8),
-which shares the terminal of a worker, and
-.BR vassal\-parse (8),
-which reads YAML and XML.
+the built\-in server, and
+.BR vassal\-helper (8),
+which shares the terminal of a worker, and reads YAML and XML.
 .B vassal\-native
 is the same program with support for C functions in hooks: it replaces
 .B vassal
-when a file uses them. All are searched in the directory of
-.B vassal
-first.
+when a file uses them. All are in the directory of
+.BR vassal ,
+or else in
+.IR ../libexec/emperor .
 .PP
 With
 .B \-\-pty\-connect
@@ -192,8 +191,7 @@ The command line is wrong, or a file that it names.
 .BR emperor (8),
 .BR emperor.ini (5),
 .BR vassal\-server (8),
-.BR vassal\-pty (8),
-.BR vassal\-parse (8)
+.BR vassal\-helper (8)
 `
 
 const generalOptions = `.SS General
