@@ -172,3 +172,22 @@ func TestTopOfManyVassals(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 }
+
+// On a terminal logs uses the pager of the operator, and without one it prints.
+func TestLogsInAPager(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "command = sh -c 'seq -f line%%g 1 50; exec sleep 1000000'")
+	e := w.start(allNamespaces)
+	e.running("a.ini")
+	eventually(t, "it has printed", func() bool { return strings.Contains(w.succeed("logs", "a"), "line50") })
+	for pager, want := range map[string]string{"sed s/line/paged/": "paged50", "cat": "line50", "": "line50", "head -n 1": "uid: missing"} {
+		cmd := w.inside(program("emperor"), "logs", "a")
+		cmd.Env = append(cmd.Env, "EMPEROR_PAGER="+pager)
+		s := sit(t, cmd)
+		s.expect(want)
+		if code := s.ended(); code != 0 || pager == "cat" && strings.Contains(s.seen, "paged") {
+			t.Errorf("with %q: exit code %d, %q", pager, code, s.seen)
+		}
+	}
+}

@@ -25,8 +25,14 @@ func logsCommand() *cobra.Command {
 	c := operate(&cobra.Command{
 		Use: "logs [NAME…]", Short: "print the last output of vassals, and follow it", Args: cobra.ArbitraryArgs,
 		Long: "Prints the last lines of output of a vassal, whatever log they went to. Lines of several vassals, or of all when NAME is missing,\n" +
-			"are sorted by time and begin with the name. The emperor keeps 256 lines or 32 kB of each vassal. With -o json, one object per line." + namesHelp,
-	}, l.run)
+			"are sorted by time and begin with the name. The emperor keeps 256 lines or 32 kB of each vassal. With -o json, one object per line.\n" +
+			"On a terminal $EMPEROR_PAGER, $PAGER or less shows them (EMPEROR_PAGER=cat: none)." + namesHelp,
+	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
+		if l.follow {
+			return l.run(ctx, o, c, words)
+		}
+		return paged(c, func() error { return l.run(ctx, o, c, words) })
+	})
 	f := c.Flags()
 	f.BoolVarP(&l.follow, "follow", "f", false, "follow new output")
 	f.IntVarP(&l.most, "lines", "n", l.most, "print the last `N` lines of each vassal")
