@@ -161,3 +161,30 @@ func TestNameserversOfTheHost(t *testing.T) {
 	plain.await("", "vassals read the host's resolver file")
 	plain.running("a.ini")
 }
+
+// Behind the stub of systemd-resolved are the nameservers that vassals ask; a change of them reaches
+// vassals that run.
+func TestNameserversBehindTheStub(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.resolves("nameserver 127.0.0.53\n")
+	upstream := func(address string) {
+		w.run("mkdir -p /run/systemd/resolve && echo nameserver " + address + " >/run/systemd/resolve/resolv.conf")
+	}
+	upstream("192.0.2.54")
+	t.Cleanup(func() { w.run("rm /run/systemd/resolve/resolv.conf; rmdir -p /run/systemd/resolve 2>/dev/null || true") })
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--emperor-network", "routed")
+	pid := e.running("a.ini")
+	asks := func() string { return in(t, pid, "grep -v '^#' /etc/resolv.conf") }
+	if got := asks(); got != "nameserver 192.0.2.54" {
+		t.Errorf("the resolver file is %q", got)
+	}
+	if n := e.responder(); n != 0 {
+		t.Errorf("there is a responder: %d", n)
+	}
+	upstream("192.0.2.55")
+	eventually(t, "the vassal has the other nameserver", func() bool { return asks() == "nameserver 192.0.2.55" })
+	e.undisturbed("a.ini", pid)
+	e.stop(syscall.SIGTERM)
+}
