@@ -131,3 +131,35 @@ func TestUplinkThatComesLater(t *testing.T) {
 		})
 	}
 }
+
+// A later run of systemd-sysctl does not undo the changes of the host: they are in a file of its, which the
+// next emperor removes when this one is killed.
+func TestDropInOfSettings(t *testing.T) {
+	root, record := settings(t, "ipv4/conf/up0/forwarding=0", "ipv4/conf/up1/forwarding=1"), filepath.Join(t.TempDir(), "host.json")
+	c, err := loadChanges(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.root, c.DropIn = root, filepath.Join(t.TempDir(), "sysctl.d/60-emperor.conf")
+	for _, link := range []string{"up0", "up1"} {
+		if err := c.set("ipv4/conf/"+link+"/forwarding", "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, err := os.ReadFile(c.DropIn); err != nil || !strings.HasSuffix(string(b), "\nnet/ipv4/conf/up0/forwarding = 1\n") || strings.Contains(string(b), "up1") {
+		t.Errorf("%q, %v", b, err)
+	}
+	next, err := loadChanges(record)
+	if err == nil {
+		err = next.restore(nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(c.DropIn); !os.IsNotExist(err) {
+		t.Errorf("the file is left: %v", err)
+	}
+	if b, _ := os.ReadFile(filepath.Join(root, "ipv4/conf/up0/forwarding")); strings.TrimSpace(string(b)) != "0" {
+		t.Errorf("the setting is %s", b)
+	}
+}

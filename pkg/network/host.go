@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -29,11 +30,43 @@ type changes struct {
 	Addresses []netip.Prefix `json:"addresses,omitempty"`
 	// Refused are the prefixes with an unreachable route: the pool.
 	Refused []netip.Prefix `json:"refused,omitempty"`
+	// DropIn is a file of sysctl.d(5) with the values of Settings: a later run of systemd-sysctl does not
+	// undo them. Empty: there is none.
+	DropIn string `json:"drop_in,omitempty"`
+	values map[string]string // of Settings
+}
+
+// dropIn returns the place of that file, which is read for the initial network namespace only. Empty:
+// this is another one.
+func (id ID) dropIn() string {
+	const initial = "pid:[4026531836]" // PROC_PID_INIT_INO of linux/proc_ns.h
+	pids, _ := os.Readlink("/proc/self/ns/pid")
+	first, err := os.Readlink("/proc/1/ns/net")
+	own, failed := os.Readlink("/proc/self/ns/net")
+	if pids != initial || err != nil || failed != nil || own != first {
+		return ""
+	}
+	return "/run/sysctl.d/60-emperor-" + string(id) + ".conf"
+}
+
+// writeDropIn writes that file.
+func (c *changes) writeDropIn() error {
+	if c.DropIn == "" {
+		return nil
+	}
+	text := "# Made by emperor, which removes it.\n"
+	for _, setting := range slices.Sorted(maps.Keys(c.values)) {
+		text += "net/" + setting + " = " + c.values[setting] + "\n"
+	}
+	if err := os.MkdirAll(filepath.Dir(c.DropIn), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(c.DropIn, []byte(text), 0o644)
 }
 
 // loadChanges reads the changes of an earlier emperor from a file. A missing file is none.
 func loadChanges(path string) (*changes, error) {
-	c := &changes{path: path, root: sysctls, Settings: map[string]string{}}
+	c := &changes{path: path, root: sysctls, Settings: map[string]string{}, values: map[string]string{}}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return c, nil
@@ -78,7 +111,11 @@ func (c *changes) set(setting, value string) error {
 			return err
 		}
 	}
-	return os.WriteFile(path, []byte(value), 0)
+	if err := os.WriteFile(path, []byte(value), 0); err != nil {
+		return err
+	}
+	c.values[setting] = value
+	return c.writeDropIn()
 }
 
 // gateway adds an address to the loopback interface. One that is there already, of another
@@ -128,6 +165,11 @@ func (c *changes) restore(n *namespaces.Netlink) error {
 	}
 	for _, p := range c.Refused {
 		if err := n.Apply(unreachable(p).Delete()); err != nil && !errors.Is(err, unix.ESRCH) {
+			failed = append(failed, err)
+		}
+	}
+	if c.DropIn != "" {
+		if err := os.Remove(c.DropIn); err != nil && !errors.Is(err, os.ErrNotExist) {
 			failed = append(failed, err)
 		}
 	}

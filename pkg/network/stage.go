@@ -144,6 +144,7 @@ func Open(c Config) (_ *Stage, err error) {
 	if s.changes, err = loadChanges(changesFile(c.Dir)); err != nil {
 		return nil, err
 	}
+	s.changes.DropIn = s.id.dropIn()
 	if s.opener, err = namespaces.NewNetnsOpener(); err != nil {
 		return nil, err
 	}
