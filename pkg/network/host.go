@@ -32,7 +32,7 @@ type changes struct {
 	Refused []netip.Prefix `json:"refused,omitempty"`
 	// DropIn is a file of sysctl.d(5) with the values of Settings: a later run of systemd-sysctl does not
 	// undo them. Empty: there is none.
-	DropIn string `json:"drop_in,omitempty"`
+	DropIn string            `json:"drop_in,omitempty"`
 	values map[string]string // of Settings
 }
 
