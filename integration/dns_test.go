@@ -172,7 +172,9 @@ func TestNameserversBehindTheStub(t *testing.T) {
 		w.run("mkdir -p /run/systemd/resolve && echo nameserver " + address + " >/run/systemd/resolve/resolv.conf")
 	}
 	upstream("192.0.2.54")
-	t.Cleanup(func() { w.run("rm /run/systemd/resolve/resolv.conf; rmdir -p /run/systemd/resolve 2>/dev/null || true") })
+	t.Cleanup(func() {
+		w.run("rm /run/systemd/resolve/resolv.conf; rmdir -p /run/systemd/resolve 2>/dev/null || true")
+	})
 	w.vassal("a.ini", serves)
 	e := w.start(allNamespaces, "--emperor-network", "routed")
 	pid := e.running("a.ini")
