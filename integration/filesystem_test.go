@@ -93,6 +93,22 @@ func TestOwnFileSystem(t *testing.T) {
 	}
 }
 
+// Hooks set the sysctls of the vassal's network, and those of its other namespaces if the operator permits it.
+func TestKernelTunables(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const network = "hook-as-root = sysctl:net.ipv4.ip_forward=1"
+	const ipc = "hook-as-root = sysctl:kernel.msgmax=9000"
+	w.vassal("network.ini", network, serves)
+	w.vassal("ipc.ini", ipc, serves)
+	w.vassal("permitted.ini", network, ipc, "protect-kernel-tunables = false",
+		"exec-as-root = test $(cat /proc/sys/kernel/msgmax) = 9000", serves)
+	e := w.start(allNamespaces)
+	e.running("network.ini")
+	e.await("ipc.ini", "read-only file system (protect-kernel-tunables = false)")
+	e.running("permitted.ini")
+}
+
 // An option about files that cannot be applied prevents the start, with its line.
 func TestFileSystemMistakes(t *testing.T) {
 	t.Parallel()

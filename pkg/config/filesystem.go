@@ -71,7 +71,7 @@ func (f Files) View(own []string, memory uint64) namespaces.FileSystem {
 func Unmountable(v *Vassal, clone namespaces.Flags) (p Problem, ok bool) {
 	for o := range fileOptions.All {
 		origin := v.Origin(o.Name)
-		proc := o.Name == "protect-proc" || o.Name == "proc-subset"
+		proc := slices.Contains([]string{"protect-proc", "proc-subset", "protect-kernel-tunables"}, o.Name)
 		switch {
 		case origin == (Origin{}) || origin.File == presetPlace || v.Files.None():
 		case !clone.Has(namespaces.NewMount):

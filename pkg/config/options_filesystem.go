@@ -74,6 +74,14 @@ var fileOptions = option.Rows[Vassal]{
 		},
 	},
 	{
+		Name: "protect-kernel-tunables", Group: "Files", Def: "true", Guard: true, Tyrant: true, Early: true,
+		Help: "an own /proc/sys is read-only but for net; off: hooks can set those of the ipc and uts namespaces, and root those of the host",
+		Set: func(v *Vassal, t option.Value) error {
+			v.Files.Proc.Tunables = !option.ParseBool(t.Text) && (!t.Tenant || v.Files.Proc.Tunables)
+			return nil
+		},
+	},
+	{
 		Name: "protect-proc", Group: "Files", Arg: "MODE", Def: "default", Guard: true, Tyrant: true, Early: true,
 		Help: "processes of other users in an own /proc: default, noaccess, or invisible (hidepid of proc(5))",
 		Set: func(v *Vassal, t option.Value) error {

@@ -29,7 +29,7 @@ const isolatedEnv = "HOOKS_TEST_ISOLATED"
 func isolated(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(isolatedEnv) == t.Name() {
-		made := namespaces.NewMount | namespaces.NewPID
+		made := namespaces.NewMount | namespaces.NewPID | namespaces.NewNet
 		if err := errors.Join(namespaces.PrepareMounts(made, namespaces.ProcView{}), unix.Mount("tmp", "/tmp", "tmpfs", 0, "")); err != nil {
 			t.Fatal(err)
 		}

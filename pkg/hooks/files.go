@@ -208,7 +208,10 @@ func parseSysctl(arg string) (action, error) {
 		}
 	}
 	return func(context.Context, *scene) error {
-		if err := put("/proc/sys/"+path, os.O_WRONLY, value); err != nil {
+		switch err := put("/proc/sys/"+path, os.O_WRONLY, value); {
+		case errors.Is(err, unix.EROFS):
+			return fmt.Errorf("cannot set %s: %w (protect-kernel-tunables = false)", key, err)
+		case err != nil:
 			return fmt.Errorf("cannot set %s: %w", key, err)
 		}
 		return nil

@@ -25,6 +25,8 @@ type ProcView struct {
 	Hide string `json:",omitempty"`
 	// PIDs: only processes are visible.
 	PIDs bool `json:",omitempty"`
+	// Tunables: /proc/sys stays writable, as far as the kernel permits.
+	Tunables bool `json:",omitempty"`
 }
 
 // mount mounts a procfs of the caller's pid namespace on /proc, without the files that show the host. network: the
@@ -55,7 +57,10 @@ func (o ProcView) mount(network bool) error {
 	}
 	for _, name := range readOnlyOfProc {
 		writable := ""
-		if name == "sys" && network {
+		switch {
+		case name == "sys" && o.Tunables:
+			continue
+		case name == "sys" && network:
 			writable = sysctlsOfNetwork
 		}
 		if err := restrict(tree, name, writable); err != nil {
