@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/creack/pty"
+	"github.com/mattn/go-runewidth"
 	"golang.org/x/sys/unix"
 )
 
@@ -170,6 +172,46 @@ func TestTopOfManyVassals(t *testing.T) {
 	s.expect(ownScreen)
 	if code := s.ended(); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// On a terminal of 24 lines the status of a vassal that fails fits one screen: state, error, the last exit and the
+// last lines of its log. A pipe and --all get everything.
+func TestStatusOnATerminal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hooks := slices.Repeat([]string{"exec-as-root = true"}, 30)
+	w.vassal("bad.ini", append(hooks, "exec-as-root = seq -f line%%g 1 40; exit 9", serves)...)
+	e := w.start(allNamespaces)
+	e.await("bad.ini", "-> backoff")
+	eventually(t, "it has printed", func() bool { return strings.Contains(w.succeed("status", "bad"), "line40") })
+	w.succeed("stop", "--wait", "bad") // its state stays
+	whole := w.succeed("status", "bad")
+	shown := func(args ...string) string {
+		s := sit(t, w.inside("sh", append([]string{"-c", `until [ "$(stty size)" = "24 80" ]; do sleep 0.01; done; exec "$@"`, "sh", program("emperor")}, args...)...))
+		if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+			t.Fatal(err)
+		}
+		if code := s.ended(); code != 0 {
+			t.Errorf("%v: exit code %d", args, code)
+		}
+		return s.seen
+	}
+	brief := shown("status", "bad")
+	lines := strings.Split(strings.TrimSuffix(brief, "\r\n"), "\r\n")
+	if len(lines) > 23 || slices.ContainsFunc(lines, func(l string) bool { return runewidth.StringWidth(l) > 80 && !strings.HasPrefix(l, "error") }) {
+		t.Errorf("%d lines:\n%s", len(lines), brief)
+	}
+	for _, want := range []string{"state            idle", "error ", "exit ", "line40", "ERROR vassal: ", " more lines: --all"} {
+		if !strings.Contains(brief, want) {
+			t.Errorf("there is no %q:\n%s", want, brief)
+		}
+	}
+	all := shown("status", "bad", "--all")
+	for name, text := range map[string]string{"a pipe": whole, "--all": all} {
+		if strings.Count(text, "(exec: true)") != 30 || strings.Contains(text, "more lines") || !strings.Contains(text, "line36") {
+			t.Errorf("%s gets:\n%s", name, text)
+		}
 	}
 }
 

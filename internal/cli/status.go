@@ -21,10 +21,11 @@ import (
 
 // statusCommand shows everything known about a vassal, or about the emperor.
 func statusCommand() *cobra.Command {
-	security, most := false, 0.0
+	security, all, most := false, false, 0.0
 	c := operate(&cobra.Command{
 		Use: "status [NAME]", Short: "show everything about a vassal, or the emperor", Args: cobra.MaximumNArgs(1),
-		Long: "Shows everything about a vassal, with its last exits and the last lines it printed; without NAME, about the emperor.",
+		Long: "Shows everything about a vassal, with its last exits and the last lines it printed; without NAME, about the emperor.\n" +
+			"On a terminal the most important lines fill at most one screen; --all prints the others too. In a pipe the output is complete.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return emperorStatus(ctx, o, c)
@@ -39,9 +40,14 @@ func statusCommand() *cobra.Command {
 		if o.asJSON {
 			return printJSON(c.OutOrStdout(), s)
 		}
-		_, err := io.WriteString(c.OutOrStdout(), statusText(s, time.Now()))
+		list := statusFacts(s, time.Now())
+		if width, height, terminal := screen(); terminal && !all {
+			list = condensed(list, width, height-1) // the prompt of the shell has the last row
+		}
+		_, err := io.WriteString(c.OutOrStdout(), factsText(list))
 		return err
 	})
+	c.Flags().BoolVarP(&all, "all", "a", false, "print all lines on a terminal, in full")
 	c.Flags().BoolVar(&security, "security", false, "show how the running vassal is confined, by /proc")
 	c.Flags().Float64Var(&most, "max", 0, "with --security, exit with 1 when the exposure is above `N`")
 	return c
@@ -77,12 +83,11 @@ func emperorStatus(ctx context.Context, o *operator, c *cobra.Command) error {
 	return err
 }
 
-// statusText returns one line for each fact, and none for unknown values.
-func statusText(s control.Status, now time.Time) string {
-	var b strings.Builder
+// statusFacts returns everything about a vassal, without unknown values.
+func statusFacts(s control.Status, now time.Time) (list []fact) {
 	put := func(key, value string) {
 		if value != "" && value != "0" {
-			fmt.Fprintf(&b, "%-16s %s\n", key, readable.Clean(value))
+			list = append(list, fact{key, readable.Clean(value)})
 		}
 	}
 	at := func(key string, t time.Time) {
@@ -154,7 +159,7 @@ func statusText(s control.Status, now time.Time) string {
 	for _, l := range s.Lines {
 		put("log", logText(l))
 	}
-	return b.String()
+	return list
 }
 
 // linkText describes an interface of a vassal.
