@@ -21,7 +21,7 @@ func TestTenantsExample(t *testing.T) {
 	w.write("emperor.ini", example(t, "tenants/emperor.ini", "/srv/vassals", w.vassals, "/etc/emperor/template.ini", w.path("template.ini")))
 	customers := example(t, "tenants/vassals/shop.ini", "/srv/shop", w.path("shop"))
 	w.owned(w.vassals+"/shop.ini", 4001, customers)
-	e := w.startOver("--ini", w.path("emperor.ini"), "--emperor-limits", "best-effort", "--state-dir", w.path("state"))
+	e := w.startOver("--ini", w.path("emperor.ini"), "--emperor-limits", "best-effort", "--state-dir", w.path("state"), "--vassal-set", w.visible())
 	pid := e.running("shop.ini")
 	if got := w.run("curl -sS --retry 5 --retry-connrefused http://" + w.attachment("shop.ini").Network.Addresses[0].String() + ":8080/"); got != "the shop" {
 		t.Errorf("it answers %q", got)

@@ -24,7 +24,7 @@ func TestTenantReloads(t *testing.T) {
 	}
 	w.write("template.ini", ini("exec-as-root = echo root hook as $(id -u)", "limit-nofile = 200:400"))
 	w.tenant("a.ini", 4001, serve("first")...)
-	e := w.start(append(tyrant, "--vassals-include", w.path("template.ini"))...)
+	e := w.start(w.tyrant("--vassals-include", w.path("template.ini"))...)
 	pid := e.running("a.ini")
 	e.await("a.ini", "first 4001")
 	w.tenant("a.ini", 4001, serve("second", "env = A=1")...)
@@ -74,7 +74,7 @@ func TestTenantFallsBack(t *testing.T) {
 			w.write("safe.ini", ini("command = sh -c 'echo safe $(id -u); exec sleep 1000000'"))
 			w.write("template.ini", ini("fallback-config = "+w.path("safe.ini"), strings.ReplaceAll(c.template, "SWITCH", w.path("switch"))))
 			w.tenant("a.ini", 4001, c.own, serves)
-			e := w.start(append(tyrant, "--vassals-include", w.path("template.ini"))...)
+			e := w.start(w.tyrant("--vassals-include", w.path("template.ini"))...)
 			pid := e.running("a.ini")
 			e.await("a.ini", "safe 4001")
 			for _, p := range append(children(pid), pid) {
@@ -91,7 +91,7 @@ func TestTenantFallsBack(t *testing.T) {
 		w.run("chmod 600 " + w.path("secret") + "; ln -s " + w.path("secret") + " " + w.path("s/safe.ini"))
 		w.write("template.ini", ini("fallback-config = "+w.path("s/safe.ini"), "exec-as-root = exit 3"))
 		w.tenant("a.ini", 4001, serves)
-		e := w.start(append(tyrant, "--vassals-include", w.path("template.ini"))...)
+		e := w.start(w.tyrant("--vassals-include", w.path("template.ini"))...)
 		e.await("a.ini", "settled -> backoff")
 		if e.count("a.ini", "secret-of-root")+e.count("a.ini", "-> running") > 0 {
 			t.Errorf("it has read the file of root:\n%s", e.tail())
@@ -109,7 +109,7 @@ func TestTenantOnDemand(t *testing.T) {
 		w.tenant(name+".ini", 4001, "command = sh -c 'id -u; exec sleep 1000000'")
 		w.owned(w.vassals+"/"+name+".ini.socket", 4001, address)
 	}
-	e := w.start(append(tyrant, "--emperor-on-demand-extension", ".socket")...)
+	e := w.start(w.tyrant("--emperor-on-demand-extension", ".socket")...)
 	e.await("port.ini", "in tyrant mode a tenant's socket is a path in a directory of the tenant")
 	e.await("other.ini", "its directory belongs to uid 0, and uid 4001 named it")
 	e.await("a.ini", "-> waiting")
@@ -127,7 +127,7 @@ func TestTenantsTerminal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.tenant("a.ini", 4001, "pty-socket = "+w.path("s/pty"), "pty-exec = sh -c 'id -u; exec cat'", serves)
-	e := w.start(tyrant...)
+	e := w.start(w.tyrant()...)
 	e.running("a.ini")
 	s := sit(t, w.inside(program("emperor"), "attach", "a"))
 	s.expect("4001")
@@ -142,7 +142,7 @@ func TestTenantsUwsgi(t *testing.T) {
 	w.write("template.ini", ini("tasks-max = 100"))
 	w.tenant("a.ini", 4001, "socket = 127.0.0.1:0", "master = true", "procname-master = first", "uid = 0", "exec-as-root = touch "+w.path("s/x"), "memory-max = 100m")
 	w.tenant("b.ini", 4002, "socket = 127.0.0.1:0", "cgroup-opt = cpuset.cpus=0")
-	e := w.start(append(tyrant, "--vassals-include", w.path("template.ini"), "--emperor-wrapper-override", w.path("roots"), "--emperor-wrapper", uwsgi)...)
+	e := w.start(w.tyrant("--vassals-include", w.path("template.ini"), "--emperor-wrapper-override", w.path("roots"), "--emperor-wrapper", uwsgi)...)
 	pid := e.running("a.ini")
 	e.await("b.ini", "cgroup-opt: not permitted in a tenant's own file")
 	for _, p := range append(children(pid), pid) {
@@ -178,7 +178,7 @@ func TestFlips(t *testing.T) {
 		w.owned(w.path(fmt.Sprintf("of-%d.ini", uid)), uid, texts[uid])
 	}
 	w.tenant("neighbour.ini", 4002, serves)
-	e := w.start(append(tyrant, "--emperor-change-pause", "0", "--emperor-tyrant-root", "operator")...)
+	e := w.start(w.tyrant("--emperor-change-pause", "0", "--emperor-tyrant-root", "operator")...)
 	neighbour := e.running("neighbour.ini")
 	path, part := w.vassals+"/flip.ini", w.vassals+"/.flip"
 	for i := range flips {

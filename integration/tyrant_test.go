@@ -11,9 +11,14 @@ import (
 	"testing"
 )
 
-// tyrant are the options of an emperor whose vassals run as the owners of their files. This machine may
-// have no controllers of cgroups.
-var tyrant = []string{allNamespaces, "--emperor-tyrant", "--emperor-limits", "best-effort"}
+// tyrant returns the options of an emperor whose vassals run as the owners of their files, and see the files
+// of the world as they are. This machine may have no controllers of cgroups.
+func (w *world) tyrant(more ...string) []string {
+	return append([]string{allNamespaces, "--emperor-tyrant", "--emperor-limits", "best-effort", "--vassal-set", w.visible()}, more...)
+}
+
+// visible is the operator's line that shows the files of the world, below /tmp, to vassals of tenants.
+func (w *world) visible() string { return "read-write-paths=" + w.base }
 
 // tenant writes the file of a vassal that belongs to a user.
 func (w *world) tenant(name string, uid int, options ...string) {
@@ -41,7 +46,7 @@ func TestTyrant(t *testing.T) {
 	w.run("chmod 600 " + w.path("secret") + "; cp $(command -v id) " + w.path("id") + " && chmod 4755 " + w.path("id") + "; echo 4001 >" + w.path("s/touched"))
 	w.write("template.ini", ini("exec-as-root = id -u >"+w.path("s/as-root"), "secret = @("+w.path("secret")+")", "exec-as-root = echo '%(secret)' >"+w.path("s/secret")))
 	w.tenant("a.ini", 4001, w.hardened("exec-as-user = "+w.path("id")+" -u >"+w.path("s/id"), "exec-as-user = echo $HOME $USER $LOGNAME `pwd` >"+w.path("s/home"))...)
-	e := w.start(append(tyrant, "--vassals-include", w.path("template.ini"), "--exec-as-vassal-before-drop", "id -u >"+w.path("s/before"), "--exec-as-vassal", "id -u >"+w.path("s/as-vassal"))...)
+	e := w.start(w.tyrant("--vassals-include", w.path("template.ini"), "--exec-as-vassal-before-drop", "id -u >"+w.path("s/before"), "--exec-as-vassal", "id -u >"+w.path("s/as-vassal"))...)
 	pid := e.running("a.ini")
 	for file, want := range map[string]string{"as-root": "0", "secret": "value of root", "before": "0", "as-vassal": "4001", "id": "4001", "home": "/ vassal001 vassal001 /"} {
 		if got := strings.TrimSpace(w.shown(file)); got != want {
@@ -86,7 +91,7 @@ func TestTenantOwnsNothingElse(t *testing.T) {
 	w.vassal("root.ini", serves)
 	w.tenant("open.ini", 4001, serves)
 	w.run("chmod 666 " + w.vassals + "/open.ini; cd " + w.vassals + "; ln -s good.ini link.ini; chown -h 4002 link.ini")
-	w.write("emperor.ini", ini("emperor = "+w.vassals, "emperor-tyrant = true", "emperor-limits = best-effort", "emperor-use-clone = pid,uts,net,ipc,fs"))
+	w.write("emperor.ini", ini("emperor = "+w.vassals, "emperor-tyrant = true", "emperor-limits = best-effort", "emperor-use-clone = pid,uts,net,ipc,fs", "vassal-set = "+w.visible()))
 	checked, code := w.command("check", w.path("emperor.ini"))
 	e := w.startOver("--ini", w.path("emperor.ini"))
 	e.running("good.ini")
@@ -117,7 +122,7 @@ func TestAnotherOwner(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.tenant("a.ini", 4001, "command = sh -c 'id -u; exec sleep 1000000'")
-	e := w.start(tyrant...)
+	e := w.start(w.tyrant()...)
 	e.running("a.ini")
 	e.await("a.ini", "4001")
 	w.run("chown 4002:4002 " + w.vassals + "/a.ini")
@@ -142,7 +147,7 @@ func TestOwnersMost(t *testing.T) {
 	w := newWorld(t)
 	w.tenant("a.ini", 4001, serves)
 	w.tenant("b.ini", 4001, serves)
-	e := w.start(append(tyrant, "--emperor-tyrant-max", "2", "--emperor-stats", "127.0.0.1:3031")...)
+	e := w.start(w.tyrant("--emperor-tyrant-max", "2", "--emperor-stats", "127.0.0.1:3031")...)
 	e.running("a.ini")
 	e.running("b.ini")
 	w.tenant("c.ini", 4001, serves)
@@ -162,7 +167,7 @@ func TestTenantAndOperator(t *testing.T) {
 	w := newWorld(t)
 	w.vassal("root.ini", "exec-as-root = id -u >"+w.path("s/root"), "uid = 4002", "gid = 4002", "command = sh -c 'id -u; grep NoNewPrivs /proc/self/status; exec sleep 1000000'")
 	w.tenant("a.ini", 4001, "command = sh -c 'id -G; exec sleep 1000000'")
-	e := w.start(append(tyrant, "--emperor-tyrant-root", "operator", "--emperor-tyrant-initgroups")...)
+	e := w.start(w.tyrant("--emperor-tyrant-root", "operator", "--emperor-tyrant-initgroups")...)
 	e.running("root.ini")
 	e.running("a.ini")
 	e.await("root.ini", "4002")
@@ -205,7 +210,7 @@ func TestTenantsFileIsHostile(t *testing.T) {
 	w.tenant("preload.ini", 4002, "env = LD_PRELOAD="+artefacts+"/evil.so", serves)
 	w.tenant("demand.ini", 4002, serves)
 	w.run("ln -s /etc/shadow " + w.vassals + "/demand.ini.socket; chown -h 4002 " + w.vassals + "/demand.ini.socket")
-	e := w.start(append(tyrant, "--emperor-on-demand-extension", ".socket", "--vassals-include", w.path("template.ini"))...)
+	e := w.start(w.tyrant("--emperor-on-demand-extension", ".socket", "--vassals-include", w.path("template.ini"))...)
 	e.running("preload.ini")
 	e.running("exec.ini")
 	e.await("exec.ini", "WHO=4002")
@@ -237,7 +242,7 @@ func TestTenantsEnvironment(t *testing.T) {
 	w := newWorld(t)
 	w.write("template.ini", ini("exec-as-root = echo $(TOKEN) >"+w.path("token")))
 	w.tenant("a.ini", 4001, "env = STOLEN=$(TOKEN)", "command = sh -c 'echo \"stolen: $STOLEN\"; exec sleep 1000000'", "unenv = LANG")
-	e := w.startIn([]string{"TOKEN=of-the-emperor"}, append(tyrant, "--vassals-include", w.path("template.ini"), "--exec-as-vassal", "env >"+w.path("s/env"))...)
+	e := w.startIn([]string{"TOKEN=of-the-emperor"}, w.tyrant("--vassals-include", w.path("template.ini"), "--exec-as-vassal", "env >"+w.path("s/env"))...)
 	e.running("a.ini")
 	e.await("a.ini", "stolen: $(TOKEN)")
 	if text := w.run("cat " + w.path("token")); text != "of-the-emperor" {
@@ -256,7 +261,7 @@ func TestTenantInUserNamespace(t *testing.T) {
 	w.write("template.ini", ini("exec-as-root = id -u; cat /etc/shadow || true"))
 	w.tenant("a.ini", 4001, "command = sh -c 'id -u; cat /proc/self/uid_map; exec sleep 1000000'")
 	e := w.start("--emperor-use-clone=pid,uts,net,ipc,fs,user", "--emperor-tyrant", "--emperor-limits", "best-effort", "--emperor-id-range", "1000000:65536",
-		"--state-dir", w.path("state"), "--vassals-include", w.path("template.ini"))
+		"--state-dir", w.path("state"), "--vassal-set", w.visible(), "--vassals-include", w.path("template.ini"))
 	pid := e.running("a.ini")
 	e.await("a.ini", "4001")
 	e.await("a.ini", "Permission denied")
@@ -274,7 +279,7 @@ func TestTyrantStays(t *testing.T) {
 	w := newWorld(t)
 	w.write("template.ini", ini("env = A=1"))
 	file := func(more string) string {
-		return ini("emperor = "+w.vassals, "emperor-use-clone = pid,uts,net,ipc,fs", "emperor-limits = best-effort", more)
+		return ini("emperor = "+w.vassals, "emperor-use-clone = pid,uts,net,ipc,fs", "emperor-limits = best-effort", "vassal-set = "+w.visible(), more)
 	}
 	w.write("emperor.ini", file("emperor-tyrant = true"))
 	w.tenant("a.ini", 4001, serves)
@@ -297,7 +302,7 @@ func TestTenantsDirectories(t *testing.T) {
 	w := newWorld(t)
 	w.write("template.ini", ini("runtime-directory = shared"))
 	w.tenant("a.ini", 4001, "command = sh -c 'echo in $RUNTIME_DIRECTORY; touch $RUNTIME_DIRECTORY/x && exec sleep 1000000'")
-	e := w.start(append(tyrant, "--vassals-include", w.path("template.ini"))...)
+	e := w.start(w.tyrant("--vassals-include", w.path("template.ini"))...)
 	e.running("a.ini")
 	e.await("a.ini", "in /run/shared")
 	w.tenant("b.ini", 4002, serves)

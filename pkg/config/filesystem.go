@@ -20,6 +20,25 @@ func (f Files) None() bool {
 	return len(f.Places) == 0 && !f.Tmp && !f.Devices && f.System == "" && f.Home == "" && f.Proc == (namespaces.ProcView{})
 }
 
+// has reports whether an option, or one of its kind, has an effect.
+func (f Files) has(name string) bool {
+	switch name {
+	case "private-devices":
+		return f.Devices
+	case "private-tmp":
+		return f.Tmp
+	case "proc-subset":
+		return f.Proc.PIDs
+	case "protect-home":
+		return f.Home != ""
+	case "protect-proc":
+		return f.Proc.Hide != ""
+	case "protect-system":
+		return f.System != ""
+	}
+	return len(f.Places) > 0
+}
+
 // ReadOnlyRoot reports whether the root directory is read-only.
 func (f Files) ReadOnlyRoot() bool {
 	return f.System == "strict" || slices.ContainsFunc(f.Places, func(p namespaces.Place) bool { return p.Kind == namespaces.ReadOnly && p.Path == "/" })
@@ -66,14 +85,14 @@ func (f Files) View(own []string, memory uint64) namespaces.FileSystem {
 	return namespaces.FileSystem{Places: list}
 }
 
-// Unmountable is the problem of a vassal whose options about files need namespaces that it does not have. ok is false when there
-// is none.
+// Unmountable is the problem of a vassal whose options about files, or defaults of tyrant mode, need namespaces that it does not
+// have. ok is false when there is none.
 func Unmountable(v *Vassal, clone namespaces.Flags) (p Problem, ok bool) {
 	for o := range fileOptions.All {
 		origin := v.Origin(o.Name)
 		proc := slices.Contains([]string{"protect-proc", "proc-subset", "protect-kernel-tunables"}, o.Name)
 		switch {
-		case origin == (Origin{}) || origin.File == presetPlace || v.Files.None():
+		case origin == (Origin{}) || !v.Files.has(o.Name):
 		case !clone.Has(namespaces.NewMount):
 			return Problem{Origin: origin, Key: o.Name, What: errNoMounts.Error(), Hint: "fs in emperor-use-clone"}, true
 		case proc && !clone.Has(namespaces.NewPID):

@@ -192,7 +192,7 @@ func (f *Files) bind(kind namespaces.PlaceKind, name string, t option.Value) err
 	case len(words) > 3 || len(words) == 3 && words[2] != "rbind":
 		return option.Wrong(strconv.Quote(t.Text)+" is not SOURCE:PATH", "such as /srv/data:/data or /srv:/srv:rbind")
 	case p.Path == "/":
-		return option.Wrong("no bind can replace the root directory", "pivot_root = DIRECTORY OLD")
+		return option.Wrong("no bind can replace the root directory", "a path below it")
 	}
 	p.Recursive = len(words) == 3
 	f.Places = append(f.Places, p)
@@ -209,7 +209,7 @@ func setTemporary(v *Vassal, t option.Value) error {
 		return err
 	}
 	if path == "/" {
-		return option.Wrong("the root directory cannot be replaced by an empty one", "pivot_root = DIRECTORY OLD")
+		return option.Wrong("the root directory cannot be replaced by an empty one", "a path below it")
 	}
 	for word := range strings.SplitSeq(data, ",") {
 		key, _, valued := strings.Cut(word, "=")

@@ -188,6 +188,11 @@ var tyrantDefaults = []struct{ option, value string }{
 	{"tasks-max", "512"},
 	{"memory-max", "25%"},
 	{"memory-swap-max", "0"},
+	{"private-devices", "true"},
+	{"private-tmp", "true"},
+	{"protect-home", "true"},
+	{"protect-proc", "invisible"},
+	{"protect-system", "strict"},
 }
 
 // presetPlace stands for the place of these lines in messages.

@@ -115,7 +115,7 @@ func (p *place) attachRoot() (bool, error) {
 	case ReadOnly:
 		return true, setAttributes(p.origin, unix.MOUNT_ATTR_RDONLY, true)
 	}
-	return false, errors.New("the root directory can only be read-only (pivot_root changes it)")
+	return false, errors.New("the root directory can only be read-only (a path below it can be replaced)")
 }
 
 // target opens the place in the mount of anchor. Where that has the same content, it must be the same file as before.

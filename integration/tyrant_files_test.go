@@ -1,0 +1,89 @@
+//go:build linux
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// tenantsHome gives the user vassal001 a home below /home.
+func (w *world) tenantsHome() string {
+	w.t.Helper()
+	w.run("mount -t tmpfs tmpfs /home && mkdir /home/shop /home/other && chown 4001 /home/shop")
+	w.t.Cleanup(func() { w.run("umount /home") })
+	w.run("sed 's|^vassal001:x:4001:4001::/:|vassal001:x:4001:4001::/home/shop:|' /etc/passwd >" + w.path("homes") + " && cat " + w.path("homes") + " >/etc/passwd")
+	return "/home/shop"
+}
+
+// TestTenantsFiles: by default a tenant's vassal has directories for temporary files and devices of its own, sees no processes and
+// homes of others, and writes below the home of its owner only; its own file does not change that.
+func TestTenantsFiles(t *testing.T) {
+	t.Parallel()
+	for name, clone := range map[string][]string{
+		"root": {allNamespaces}, "user namespace": {"--emperor-use-clone=pid,uts,net,ipc,fs,user", "--emperor-id-range", "1000000:65536"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			home := w.tenantsHome()
+			loose := []string{"private-tmp = false", "private-devices = false", "protect-home = false", "protect-proc = default", "protect-system = false"}
+			w.tenant("a.ini", 4001, append(loose, "command = sh -c 'echo x >$HOME/mine; exec sleep 1000000'")...)
+			e := w.start(append(clone, "--emperor-tyrant", "--emperor-limits", "best-effort", "--state-dir", w.path("state"))...)
+			pid := e.running("a.ini")
+			w.run("test $(stat -c %u " + home + "/mine) = 4001")
+			for script, want := range map[string]string{
+				"touch /tmp/x /var/tmp/x /dev/shm/x && ls /tmp":                     "x",
+				"touch /etc/x /srv/x /usr/x 2>&1 | grep -c 'Read-only file'":        "3",
+				"touch ~/y " + home + "/y && ls " + home + " | xargs":               "mine y",
+				"ls /home/other /root 2>&1 | grep -c 'No such\\|Permission denied'": "2",
+				"ls /dev | grep -c '^kmsg$\\|^mem$\\|^vda'":                         "0",
+				"grep -o -m 1 'hidepid=invisible' /proc/self/mountinfo":             "hidepid=invisible",
+				"head -c 3 /dev/zero | wc -c":                                       "3",
+			} {
+				out, _ := w.command("enter", "a", "sh", "-c", script)
+				if got := strings.TrimSpace(out); got != want {
+					t.Errorf("%s: %q, not %q", script, got, want)
+				}
+			}
+			if _, err := os.Stat(fmt.Sprintf("/proc/%d/root%s", pid, filepath.Join(w.base, "v"))); err == nil {
+				t.Error("it sees /tmp of the host")
+			}
+			facts := w.succeed("status", "--security", "a")
+			for _, fact := range []string{"temporary files of its own", "a /dev of its own", "processes of other users are hidden", "the system is read-only"} {
+				if !strings.Contains(facts, "    -  "+fact) {
+					t.Errorf("%q is not among\n%s", fact, facts)
+				}
+			}
+		})
+	}
+}
+
+// TestTenantsFilesRelaxed: a template of the operator switches the defaults off, and without a mount namespace they are mistakes.
+func TestTenantsFilesRelaxed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("template.ini", ini("private-tmp = false", "private-devices = false", "protect-home = false", "protect-proc = default", "protect-system = false"))
+	w.tenant("a.ini", 4001, "command = sh -c 'echo x >"+w.path("s/mine")+"; exec sleep 1000000'")
+	w.tenant("strict.ini", 4001, "protect-system = strict", serves)
+	bare := []string{"--emperor-use-clone=pid,uts,net,ipc", "--emperor-tyrant", "--emperor-limits", "best-effort"}
+	e := w.start(append(bare, "--vassals-include", w.path("template.ini"))...)
+	e.running("a.ini")
+	eventually(t, "it writes a file of the host", func() bool { _, err := os.Stat(w.path("s/mine")); return err == nil })
+	e.await("strict.ini", "strict.ini:2: protect-system: the vassal has no mounts of its own (fs in emperor-use-clone)")
+}
+
+// TestTenantsFilesNeedMounts: a default that has no mounts to apply to is a mistake, and the vassal does not start without it.
+func TestTenantsFilesNeedMounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.tenant("a.ini", 4001, serves)
+	e := w.start("--emperor-use-clone=pid,uts,net,ipc", "--emperor-tyrant", "--emperor-limits", "best-effort")
+	e.await("a.ini", "emperor-tyrant: private-devices: the vassal has no mounts of its own (fs in emperor-use-clone")
+	if e.count("a.ini", "-> running") > 0 {
+		t.Errorf("it runs:\n%s", e.tail())
+	}
+}
