@@ -17,18 +17,6 @@ import (
 	"github.com/emperor-go/emperor/internal/suggest"
 )
 
-// Exit codes of the commands that talk to a running emperor.
-const (
-	exitNoEmperor = 3 // no emperor answers
-	exitUnknown   = 4 // no such vassal
-)
-
-// exits explains the exit codes in the help.
-const exits = "\n\nExit status: 0: success; 1: the operation failed; 2: usage error; 3: cannot connect to an emperor; 4: no such vassal."
-
-// withoutExits returns a help text without these.
-func withoutExits(text string) string { return strings.TrimSuffix(text, exits) }
-
 // exitError is an error with the exit code of the command.
 type exitError struct {
 	error
@@ -49,7 +37,7 @@ type operator struct {
 func operate(c *cobra.Command, run func(ctx context.Context, o *operator, c *cobra.Command, args []string) error) *cobra.Command {
 	o := &operator{}
 	c.DisableFlagsInUseLine = true
-	c.Long += exits
+	c.Long += exits()
 	c.Flags().StringVar(&o.dir, "runtime-dir", askedRuntimeDir(), "the emperor's runtime `DIR`, if it is not the default")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -92,11 +80,21 @@ func (o *operator) client() *control.Client {
 }
 
 func (o *operator) get(ctx context.Context, path string, into any) error {
-	return o.client().Call(ctx, http.MethodGet, path, into)
+	return o.call(ctx, http.MethodGet, path, into)
 }
 
 func (o *operator) post(ctx context.Context, path string, into any) error {
-	return o.client().Call(ctx, http.MethodPost, path, into)
+	return o.call(ctx, http.MethodPost, path, into)
+}
+
+// call sends a request. Not found is the exit code of an unknown vassal only in a request about a vassal.
+func (o *operator) call(ctx context.Context, method, path string, into any) error {
+	err := o.client().Call(ctx, method, path, into)
+	var f *control.Error
+	if errors.As(err, &f) && f.Code == http.StatusNotFound && !strings.HasPrefix(path, of("", "")) {
+		return exitError{err, ExitFailed}
+	}
+	return err
 }
 
 // of returns the path of a request about a vassal.

@@ -19,12 +19,6 @@ import (
 	"github.com/emperor-go/emperor/internal/suggest"
 )
 
-// Exit codes of all commands.
-const (
-	ExitFailed = 1
-	ExitUsage  = 2
-)
-
 // commands returns the subcommands, sorted by name. A command line whose first argument is the
 // name of a command runs that command; a directory of the same name is written as ./check.
 func commands() []*cobra.Command {

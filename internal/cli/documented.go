@@ -14,9 +14,10 @@ func Help(w io.Writer, asked error) error {
 	return optiondocs.EmperorHelp(w, asked, documented())
 }
 
-// documented returns the commands for the help and the manual page. The exit codes are left out, which all
-// have.
-func documented() (list []optiondocs.Command) {
+// documented returns the commands and the exit codes for the help and the manual page. The help of a command there is
+// without the codes that all have.
+func documented() optiondocs.Reference {
+	var list []optiondocs.Command
 	for _, c := range commands() {
 		d := optiondocs.Command{Use: c.Use, Short: c.Short, Long: withoutExits(c.Long), Aliases: c.Aliases}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
@@ -32,7 +33,7 @@ func documented() (list []optiondocs.Command) {
 		})
 		list = append(list, d)
 	}
-	return list
+	return optiondocs.Reference{Commands: list, Exits: exitTable}
 }
 
 // helpOf prints the help of the root command, and of others as rest does.

@@ -30,7 +30,7 @@ func enterCommand() *cobra.Command {
 			"user, groups, capabilities. The environment has TERM and LANG of the caller, a PATH, and HOME, USER and LOGNAME of that user.\n" +
 			"On a terminal the program gets a new terminal, which ends with it. Other input and output goes through pipes unchanged.\n" +
 			"With --root the program keeps all rights, as root of this machine, and stays outside the cgroup.\n\n" +
-			"The exit status is the program's; 126: it cannot be executed; 127: no such program; 128+N: signal N ended it.",
+			"The exit status is the program's; " + exitTexts(firstOfShell, len(exitTable)),
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, args []string) error {
 		v, err := o.hold(ctx, args[0])
 		if err != nil {

@@ -19,13 +19,6 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Exit codes for a program that cannot run, as in a shell.
-const (
-	exitNotExecutable = 126
-	exitNotFound      = 127
-	exitSignalled     = 128 // plus the number of the signal
-)
-
 // errand is a task for a helper process in a vassal. Texts are bytes, because JSON would change
 // text that is not UTF-8.
 type errand struct {

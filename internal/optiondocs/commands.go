@@ -23,6 +23,40 @@ type CommandFlag struct {
 	Help      string
 }
 
+// Exit is an exit code of emperor.
+type Exit struct {
+	// Code is a number, or a text such as 128+N.
+	Code    string
+	Meaning string
+	// More has the commands for which it means something else or more. Empty: none.
+	More string
+}
+
+// Text returns the meaning with the commands.
+func (x Exit) Text() string {
+	if x.More == "" {
+		return x.Meaning
+	}
+	return x.Meaning + " (" + x.More + ")"
+}
+
+// Reference is the part of the help and the manual page of emperor that describes its commands.
+type Reference struct {
+	Commands []Command
+	Exits    []Exit
+}
+
+// helpReference prints the commands and the exit codes in front of the options.
+func helpReference(b *strings.Builder, r Reference) {
+	helpCommands(b, r.Commands)
+	if len(r.Exits) > 0 {
+		b.WriteString("\nExit status:\n")
+	}
+	for _, x := range r.Exits {
+		helpLine(b, x.Code, x.Text())
+	}
+}
+
 // helpCommands prints the commands in front of the options.
 func helpCommands(b *strings.Builder, commands []Command) {
 	if len(commands) == 0 {
@@ -34,14 +68,19 @@ func helpCommands(b *strings.Builder, commands []Command) {
 	}
 }
 
-// EmperorManual prints the manual page of emperor with its commands.
-func EmperorManual(w io.Writer, commands []Command) error {
+// EmperorManual prints the manual page of emperor with its commands and exit codes.
+func EmperorManual(w io.Writer, r Reference) error {
 	var b strings.Builder
 	header(&b, "emperor.8")
 	b.WriteString(emperorManual)
-	manualCommands(&b, commands)
+	manualCommands(&b, r.Commands)
 	b.WriteString(".SH OPTIONS\n")
 	emperorOptions(&b)
+	b.WriteString(".SH EXIT STATUS\n")
+	for _, x := range r.Exits {
+		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(x.Code), roff(sentence(x.Text())))
+	}
+	b.WriteString(emperorManualExamples)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

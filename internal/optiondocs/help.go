@@ -11,16 +11,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// EmperorHelp prints the emperor's commands and its options, from their tables; only one group of options
+// EmperorHelp prints the emperor's commands, exit codes and options, from their tables; only one group of options
 // when asked is the error of a command line that requested it.
-func EmperorHelp(w io.Writer, asked error, commands []Command) error {
+func EmperorHelp(w io.Writer, asked error, r Reference) error {
 	var b strings.Builder
 	b.WriteString(`Usage: emperor [OPTION…] DIR…
        emperor COMMAND …
 
 Supervises one container for each vassal file in the directories.
 `)
-	helpCommands(&b, commands)
+	helpReference(&b, r)
 	return help(w, asked, config.EmperorOptions(), "", b.String())
 }
 

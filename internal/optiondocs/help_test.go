@@ -26,7 +26,7 @@ func TestHelp(t *testing.T) {
 			continue
 		}
 		var b bytes.Buffer
-		if err := EmperorHelp(&b, err, nil); err != nil {
+		if err := EmperorHelp(&b, err, Reference{}); err != nil {
 			t.Fatal(err)
 		}
 		if text := b.String(); !strings.Contains(text, want[0]) || strings.Contains(text, want[1]) {

@@ -20,7 +20,7 @@ func pages() []string {
 // writeManual prints one of pages in the man macros (man(7)).
 func writeManual(w io.Writer, page string) error {
 	if page == "emperor.8" {
-		return EmperorManual(w, nil)
+		return EmperorManual(w, Reference{})
 	}
 	var b strings.Builder
 	if text := programManuals()[page]; strings.HasPrefix(text, ".so ") { // a link to another page must be its only line
@@ -62,7 +62,7 @@ func header(b *strings.Builder, page string) {
 	fmt.Fprintf(b, ".TH %q %s \"\" %q\n", strings.ToUpper(strings.TrimSuffix(page, number)), number[1:], "emperor "+version.Number)
 }
 
-// emperorOptions prints the options of emperor, and the rest of its page.
+// emperorOptions prints the options of emperor, its signals, files and environment.
 func emperorOptions(b *strings.Builder) {
 	manualOptions(b, "--", folded(config.EmperorOptions()), false)
 	b.WriteString(generalOptions + emperorManualEnd)

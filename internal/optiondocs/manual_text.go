@@ -83,31 +83,9 @@ When it is standard error, the log goes to the journal.
 .TP
 .B NO_COLOR
 Commands print no colours.
-.SH EXIT STATUS
-.TP
-.B 0
-Stopped as asked; or
-.B check
-found no mistake.
-.TP
-.B 1
-Failed; or
-.B check
-found mistakes.
-.TP
-.B 2
-The command line or the emperor's own file is wrong.
-.TP
-.B 3
-A command: cannot connect to an emperor.
-.TP
-.B 4
-A command: no such vassal.
-.TP
-.BR 126 ", " 127 ", " 128+N
-.BR "emperor enter" :
-the program cannot be executed; there is no such program; a signal ended it. Otherwise the status is the program's.
-.SH EXAMPLES
+`
+
+const emperorManualExamples = `.SH EXAMPLES
 Find mistakes in files, without starting anything:
 .PP
 .RS 4
