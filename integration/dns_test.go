@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// nameserver knows the address of example.org, and no other name. It is at the stub's address.
+// nameserver knows the address of example.org, and no other name. Its argument is its address.
 const nameserver = `
-import socket, struct
+import socket, struct, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("127.0.0.53", 53))
+s.bind((sys.argv[1], 53))
 print("ready", flush=True)
 while True:
     q, who = s.recvfrom(4096)
@@ -34,6 +34,23 @@ func (w *world) resolves(text string) {
 	w.t.Cleanup(func() { w.run("umount /etc/resolv.conf") })
 }
 
+// nameserver starts the nameserver at an address of the world, for the time of the story.
+func (w *world) nameserver(address string) {
+	w.t.Helper()
+	server := w.inside("python3", "-c", nameserver, address)
+	out, err := server.StdoutPipe()
+	if err == nil {
+		err = server.Start()
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	if _, err := out.Read(make([]byte, 10)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // responder returns the pid of the process that answers names. Zero: there is none.
 func (e *emperor) responder() int {
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", e.cmd.Process.Pid))
@@ -48,24 +65,34 @@ func (e *emperor) responder() int {
 	return 0
 }
 
+// With emperor-network-dns = forward vassals ask the emperor, which asks the nameservers of the host, whether vassals can reach these or not.
+func TestForwardedNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run("ip address add 192.0.2.53/32 dev lo")
+	w.resolves("nameserver 192.0.2.53\n")
+	w.nameserver("192.0.2.53")
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--emperor-network", "routed", "--emperor-network-pool", "10.9.0.0/24", "--emperor-network-dns", "forward")
+	pid := e.running("a.ini")
+	if got := in(t, pid, "grep -v '^#' /etc/resolv.conf"); got != "nameserver 10.9.0.1" {
+		t.Errorf("the resolver file is %q", got)
+	}
+	for name, want := range map[string]string{"example.org": "192.0.2.80", "host.emperor.internal": "10.9.0.1", "nothing.example.org": ""} {
+		if got := in(t, pid, "getent ahostsv4 "+name+" | awk '{print $1; exit}'"); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	e.stop(syscall.SIGTERM)
+}
+
 // On a host whose nameserver is the stub of systemd-resolved, without another one behind it,
 // vassals ask the emperor for every name: of vassals that let them in, of the host and of others.
 func TestNamesOfVassals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.resolves("nameserver 127.0.0.53\nsearch lan\noptions edns0 trust-ad\n")
-	server := w.inside("python3", "-c", nameserver)
-	out, err := server.StdoutPipe()
-	if err == nil {
-		err = server.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-	if _, err := out.Read(make([]byte, 10)); err != nil {
-		t.Fatal(err)
-	}
+	w.nameserver("127.0.0.53")
 	w.vassal("shop.ini", "network-allow = blog.ini", serves)
 	w.vassal("blog.ini", serves)
 	w.vassal("mail.ini", "network-dns = names", serves)
