@@ -81,8 +81,13 @@ func TestTenantsFilesNeedMounts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.tenant("a.ini", 4001, serves)
-	e := w.start("--emperor-use-clone=pid,uts,net,ipc", "--emperor-tyrant", "--emperor-limits", "best-effort")
-	e.await("a.ini", "emperor-tyrant: private-devices: the vassal has no mounts of its own (fs in emperor-use-clone")
+	w.write("emperor.ini", ini("emperor = "+w.vassals, "emperor-use-clone = pid,uts,net,ipc", "emperor-tyrant = true", "emperor-limits = best-effort"))
+	const mistake = "private-devices: the vassal has no mounts of its own (fs in emperor-use-clone)"
+	if out, code := w.command("check", w.path("emperor.ini")); code != 1 || !strings.Contains(out, mistake) {
+		t.Errorf("emperor check ends with %d:\n%s", code, out)
+	}
+	e := w.startOver("--emperor-log-format", "json", "--ini", w.path("emperor.ini"))
+	e.await("a.ini", "emperor-tyrant: "+mistake)
 	if e.count("a.ini", "-> running") > 0 {
 		t.Errorf("it runs:\n%s", e.tail())
 	}

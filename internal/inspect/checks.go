@@ -35,6 +35,7 @@ var checks = []struct {
 	{"directory-missing", Warning, directoryMissing},
 	{"interface-of-the-host", Warning, interfaceOfTheHost},
 	{"mercy-too-long", Warning, mercyTooLong},
+	{"namespace-missing", Error, namespaceMissing},
 	{"root-by-default", Warning, rootByDefault},
 	{"root-refused", Error, rootRefused},
 	{"socket-is-directory", Error, socketIsDirectory},
@@ -224,6 +225,16 @@ func HostInterfaces(v *config.Vassal, clone namespaces.Flags) (warnings config.P
 		})
 	}
 	return warnings
+}
+
+// namespaceMissing: options about files, and the defaults of tenants, need a mount namespace.
+func namespaceMissing(s Subject, found report) {
+	if s.Emperor == nil || s.Emperor.Unsure("emperor-use-clone") {
+		return
+	}
+	if p, ok := config.Unmountable(s.Vassal, s.Emperor.Clone); ok {
+		found(p.Key, p.What, p.Hint, p.Origin)
+	}
 }
 
 // mercyTooLong finds a reload-mercy that the emperor does not wait for.
