@@ -86,7 +86,7 @@ func TestOperatorSeesVassals(t *testing.T) {
 		t.Errorf("the table:\n%s", table)
 	}
 	status := w.succeed("status", "bad")
-	for _, want := range []string{"exit status 1", "as-root", "file           " + w.vassals + "/bad.ini"} {
+	for _, want := range []string{"exit status 1", "as-root", "file             " + w.vassals + "/bad.ini"} {
 		if !strings.Contains(status, want) {
 			t.Errorf("status does not say %q:\n%s", want, status)
 		}
@@ -99,8 +99,13 @@ func TestOperatorSeesVassals(t *testing.T) {
 			t.Errorf("%s: code %d, %s", typed, code, out)
 		}
 	}
-	if out := w.succeed("__complete", "status", ""); !strings.Contains(out, "web.ini\trunning") {
-		t.Errorf("completion: %s", out)
+	for _, command := range []string{"status", "logs", "enter", "restart", "reload", "diff", "list", "wait", "kill -s HUP", "logs bad.ini", "stop bad.ini"} {
+		if out := w.succeed(append(append([]string{"__complete"}, strings.Fields(command)...), "")...); !strings.Contains(out, "web.ini\trunning") || strings.Contains(command, "bad") && strings.Contains(out, "bad.ini\t") {
+			t.Errorf("completion of %s: %s", command, out)
+		}
+	}
+	if out := w.succeed("__complete", "status", "bad.ini", ""); strings.Contains(out, "web.ini") {
+		t.Errorf("completion of a second name: %s", out)
 	}
 	curl := w.run("curl -sS --unix-socket /run/emperor/control.sock http://emperor/v1/vassals/web")
 	if !strings.Contains(curl, `"name":"web.ini"`) {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -40,6 +41,7 @@ func operate(c *cobra.Command, run func(ctx context.Context, o *operator, c *cob
 	c.Long += exits()
 	c.Flags().StringVar(&o.dir, "runtime-dir", askedRuntimeDir(), "the emperor's runtime `DIR`, if it is not the default")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
+	_ = c.MarkFlagDirname("runtime-dir")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -100,17 +102,20 @@ func (o *operator) call(ctx context.Context, method, path string, into any) erro
 // of returns the path of a request about a vassal.
 func of(name, what string) string { return "/vassals/" + url.PathEscape(name) + what }
 
-// complete completes the names of the emperor's vassals.
+// complete completes the names of the emperor's vassals, while the command takes one more.
 func (o *operator) complete(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var list control.List
-	if len(args) > 0 && strings.Contains(c.Use, "[CMD") || o.get(ctx, "/vassals", &list) != nil {
+	full := len(args) > 0 && strings.Contains(c.Use, "[CMD") || c.Args(c, append(slices.Clone(args), "")) != nil && c.Args(c, args) == nil
+	if full || o.get(ctx, "/vassals", &list) != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var names []string
 	for _, v := range list.Vassals {
-		names = append(names, v.Name+"\t"+string(v.State))
+		if !slices.Contains(args, v.Name) {
+			names = append(names, v.Name+"\t"+string(v.State))
+		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
