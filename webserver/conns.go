@@ -46,6 +46,7 @@ type conn struct {
 	// called for answers that net/http itself gives to invalid requests. Nil: the connection
 	// speaks another protocol.
 	refused   func(c *conn, status int)
+	proxied   *proxied    // nil: no header of the PROXY protocol
 	behind    *target     // target of requests that no other source answers; nil: none
 	begun     atomic.Bool // it has or had a request
 	answering atomic.Bool // a handler has it
@@ -98,6 +99,14 @@ func later(a, b time.Time) time.Time {
 }
 
 func (c *conn) Read(b []byte) (int, error) {
+	if c.proxied != nil {
+		return c.proxied.read(c, b)
+	}
+	return c.receive(b)
+}
+
+// receive reads from the kernel.
+func (c *conn) receive(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.fresh.Store(true)
@@ -231,6 +240,7 @@ type listener struct {
 	timeout time.Duration
 	refused func(c *conn, status int) // of its connections
 	behind  *target                   // of its connections
+	proxied func(net.Conn) *proxied   // beginning of its connections; nil: requests only
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -243,6 +253,9 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	c := l.conns.add(n, l.timeout)
 	c.refused, c.behind = l.refused, l.behind
+	if l.proxied != nil {
+		c.proxied = l.proxied(n)
+	}
 	return c, nil
 }
 

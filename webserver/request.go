@@ -2,6 +2,7 @@ package webserver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"math"
@@ -237,6 +238,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c, _ := r.Context().Value(connKey{}).(*conn); c != nil {
 		c.answering.Store(true)
 		x.behind = c.behind
+		if r.TLS == nil && c.proxied != nil && c.proxied.tls {
+			r.TLS = &tls.ConnectionState{HandshakeComplete: true} // as net/http/cgi does
+		}
 	}
 	if r.ProtoMajor == 2 && x.web { // a client that does not read blocks one answer, not the connection
 		x.patience = s.Options.SocketTimeout

@@ -77,14 +77,14 @@ func (s *server) protocol(socket Socket) (serve func() error, err error) {
 	}
 	switch name {
 	case "http-socket", "http":
-		l.refused = s.refused
+		l.refused, l.proxied = s.refused, s.proxied()
 		return func() error { return s.web.Serve(l) }, nil
 	case "https-socket", "https":
 		config, err := s.nextCertificate(name)
 		if err != nil {
 			return nil, err
 		}
-		l.refused = s.refused
+		l.refused, l.proxied = s.refused, s.proxied()
 		return func() error { return s.web.Serve(tls.NewListener(l, config)) }, nil
 	case "-socket", "uwsgi-socket":
 		return func() error { return s.serveUwsgi(l) }, nil
@@ -94,6 +94,16 @@ func (s *server) protocol(socket Socket) (serve func() error, err error) {
 		return func() error { return s.serveStats(l) }, nil
 	}
 	return nil, fmt.Errorf("cannot serve the socket %q: unknown protocol", socket.Name)
+}
+
+// proxied returns the beginning of connections of HTTP; nil: without the PROXY protocol.
+func (s *server) proxied() func(net.Conn) *proxied {
+	if !s.Options.ProxyProtocol {
+		return nil
+	}
+	return func(n net.Conn) *proxied {
+		return &proxied{trusted: trusts(n.RemoteAddr(), s.Options.ProxyProtocolFrom), log: s.Log}
+	}
 }
 
 // queue returns the length of the accept queue and its limit. Only TCP reports them for

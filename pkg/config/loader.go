@@ -147,6 +147,7 @@ func examine(file string, r dialect.Result, held bool) (v *Vassal, warnings, pro
 		unused.unlimited()
 		unused.withoutWorkers()
 		unused.withoutBackend()
+		unused.withoutProxies()
 	}
 	rest.report(&warnings)
 	return v, warnings, problems

@@ -73,6 +73,13 @@ func (v review) withoutBackend() {
 	}
 }
 
+// withoutProxies warns about addresses of trusted proxies when no header is read.
+func (v review) withoutProxies() {
+	if len(v.Server.ProxyProtocolFrom) > 0 && !v.Server.ProxyProtocol {
+		v.warnings.Add(v.Origin("proxy-protocol-from"), "proxy-protocol-from", "no header of the PROXY protocol is read", "enable-proxy-protocol = true")
+	}
+}
+
 // probesItself reports whether a tcp: probe connects to a socket that the vassal binds.
 func (v *Vassal) probesItself() bool {
 	if v.Ready.Probe.Kind != "tcp" {

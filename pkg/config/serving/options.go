@@ -24,6 +24,10 @@ var Rows = option.Rows[Options]{
 		Name: "cgi-index", Group: "Serving", Arg: "NAME", Repeat: true, Help: "program to run for a directory",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.CGIIndex) },
 	},
+	{
+		Name: "enable-proxy-protocol", Aliases: []string{"http-enable-proxy-protocol"}, Group: "Serving", Help: "HTTP from a trusted proxy begins with a header of the PROXY protocol, version 1 or 2",
+		Into: func(o *Options) option.Field { return (*option.Flag)(&o.ProxyProtocol) },
+	},
 	{Name: "error-page-403", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with when a file is refused; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(403, v) }},
 	{Name: "error-page-404", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with when no source answers; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(404, v) }},
 	{Name: "error-page-500", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with on a failure of the server; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(500, v) }},
@@ -45,6 +49,7 @@ var Rows = option.Rows[Options]{
 		Into: func(o *Options) option.Field { return (*option.Size)(&o.LimitPost) },
 	},
 	{Name: "need-app", Group: "Serving", Help: "exit with 1 when there is nothing to serve", Into: func(o *Options) option.Field { return (*option.Flag)(&o.NeedApp) }},
+	{Name: "proxy-protocol-from", Group: "Serving", Arg: "PREFIX", Repeat: true, Help: "addresses of trusted proxies, beside loopback and unix sockets", Set: addProxies},
 	{
 		Name: "request-timeout", Aliases: []string{"harakiri"}, Group: "Serving", Arg: "TIME", Help: "time limit of a request; 0: none",
 		Into: func(o *Options) option.Field { return (*option.Duration)(&o.RequestTimeout) },

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -74,6 +75,10 @@ type Options struct {
 	// Behind has an element for each socket of the server, in order: the server for requests that
 	// no other source answers. Empty: none.
 	Behind []Behind
+	// ProxyProtocol: connections of HTTP begin with a header of the PROXY protocol when their peer
+	// is a unix socket, a loopback address or in ProxyProtocolFrom. All others must not send one.
+	ProxyProtocol     bool
+	ProxyProtocolFrom []netip.Prefix
 	// BufferSize limits the headers of a request, in bytes. Zero: 64 KiB.
 	BufferSize int
 	// LimitPost limits the body of a request, in bytes. Zero: no limit.
@@ -137,8 +142,9 @@ func (o *Options) Serves() bool {
 	return len(o.StaticMaps)+len(o.CheckStatic)+len(o.CGI)+len(o.HTTPTo)+len(o.Routes) > 0 || len(o.Behind) > 0
 }
 
-// Answers reports whether a server in front of another one would change any response.
-func (o *Options) Answers() bool { return o.Serves() || len(o.AddHeaders) > 0 }
+// Answers reports whether a server in front of another one would change any response, or the
+// client's address.
+func (o *Options) Answers() bool { return o.Serves() || len(o.AddHeaders) > 0 || o.ProxyProtocol }
 
 // Unlogged returns the options without the log of requests, for a server that only passes
 // requests on. The program behind it logs them, as behind uWSGI's router.
