@@ -95,6 +95,7 @@ func TestVassals(t *testing.T) {
 		"one port on purpose":   {host, []string{"command = DIR/tool\nsocket = :7\nreuse-port = 1", "command = DIR/tool\nsocket = :7\nreuse-port = 1"}, ""},
 		"interface of the host": {host, []string{"command = DIR/tool\nwait-for-interface = eth7"}, `a.ini:3: wait-for-interface: the vassal gets no network namespace: "eth7" would be an interface of the host (net in emperor-use-clone) [interface-of-the-host]`},
 		"files without mounts":  {host, []string{"command = DIR/tool\nprivate-tmp = true"}, "a.ini:3: private-tmp: the vassal has no mounts of its own (fs in emperor-use-clone) [namespace-missing]"},
+		"tunables of the host":  {host, []string{"command = DIR/tool\nprotect-kernel-tunables = false"}, "a.ini:3: protect-kernel-tunables: the vassal has no mounts of its own (fs in emperor-use-clone) [namespace-missing]"},
 		"files as on the host":  {host, []string{"command = DIR/tool\nprivate-tmp = false\nprotect-system = false"}, ""},
 		"user of the emperor":   {dropped, []string{"command = sleep 1\nuid = 65534\ngid = 65534", "command = sleep 1\ngid = 65534"}, ""},
 		"user beside the emperor": {

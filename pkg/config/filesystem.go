@@ -31,6 +31,8 @@ func (f Files) has(name string) bool {
 		return f.Proc.PIDs
 	case "protect-home":
 		return f.Home != ""
+	case "protect-kernel-tunables":
+		return f.Proc.Tunables
 	case "protect-proc":
 		return f.Proc.Hide != ""
 	case "protect-system":
