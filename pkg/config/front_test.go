@@ -23,6 +23,7 @@ func TestServerBeforeACommand(t *testing.T) {
 		{"https-socket = :443,c,k\ncommand = x", true, "https-socket", "", ""},
 		{"http-socket = :80\nstatic-map = /=/srv\ncommand = x", true, "http-socket", "http-socket", ""},
 		{"http-socket = :80\nadd-header = A: b\nworker-exec = x", true, "http-socket", "http-socket", ""},
+		{"http-socket = :80\nenable-proxy-protocol = true\nworker-exec = x", true, "http-socket", "http-socket", ""},
 		{"http-socket = :80\nroute = ^/x break:403\ncommand = x", true, "http-socket", "http-socket", ""},
 		{"http-socket = :80\nstats = b\ncommand = x", false, "", "http-socket", ""},
 		{"http-socket = :80\nhttp-timeout = 3\ncommand = x", false, "", "http-socket", ""},
