@@ -174,7 +174,7 @@ func TestEnvironmentOfOthers(t *testing.T) {
 // vassal, unless the vassal inherits the keyring.
 func TestKeyring(t *testing.T) {
 	t.Parallel()
-	has := "command = sh -c 'grep -c " + storyKey + " /proc/keys | sed s/^/keys:/; exec sleep 1000000'"
+	const search = "import ctypes\nprint('keys:%%d' %% (ctypes.CDLL(None).syscall(%d, %d, %d, b'user', b'%s', 0) > 0), flush=True)\n"
 	for _, c := range []struct {
 		args []string
 		want string
@@ -186,7 +186,8 @@ func TestKeyring(t *testing.T) {
 		t.Run(c.want+fmt.Sprint(c.args), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.vassal("a.ini", has, "uid = 4001", "gid = 4001")
+			w.write("s/search.py", fmt.Sprintf(search, unix.SYS_KEYCTL, unix.KEYCTL_SEARCH, unix.KEY_SPEC_SESSION_KEYRING, storyKey))
+			w.vassal("a.ini", "command = sh -c 'python3 "+w.path("s/search.py")+"; exec sleep 1000000'", "uid = 4001", "gid = 4001")
 			cmd := w.inside(storyProgram, slices.Concat([]string{program("emperor"), "--emperor-log-format", "json", allNamespaces}, c.args, []string{w.vassals})...)
 			cmd.Env = append(cmd.Env, roleEnv+"=keyed")
 			e := w.launch(cmd)

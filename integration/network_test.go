@@ -43,7 +43,7 @@ func networked(t *testing.T) (w *world, far int) {
 	inNetwork(t, far, "ip link set lo up; ip link set out0 up; ip address add 198.18.0.2/30 dev out0; ip address add 2001:db8:18::2/64 dev out0 nodad")
 	eventually(t, "the uplink has a carrier and its routes", func() bool {
 		routes := w.run("ip route show table all; ip -6 route show table all")
-		return !strings.Contains(routes, "linkdown") && strings.Contains(routes, "multicast ff00::/8 dev up0")
+		return !strings.Contains(routes, "linkdown") && strings.Contains(routes, "multicast ff00::/8 dev up0") && strings.Contains(routes, "local 2001:db8:18::1 ")
 	})
 	if err := os.WriteFile(w.path("s/page"), []byte("a page\n"), 0o644); err != nil {
 		t.Fatal(err)

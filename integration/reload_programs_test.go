@@ -158,7 +158,7 @@ func TestReloadsOfRedis(t *testing.T) {
 	if s.ReloadGap == 0 || s.ReloadGap > 20000 {
 		t.Errorf("the gap is %d ms", s.ReloadGap)
 	}
-	if out := w.succeed("status", "redis.ini"); !strings.Contains(out, fmt.Sprintf("reload gap     %d ms without a worker", s.ReloadGap)) {
+	if out := w.succeed("status", "redis.ini"); !strings.Contains(out, fmt.Sprintf("reload gap       %d ms without a worker", s.ReloadGap)) {
 		t.Errorf("status says %s", out)
 	}
 	redis("set key2 value2")

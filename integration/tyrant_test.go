@@ -301,7 +301,7 @@ func TestTenantsDirectories(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.write("template.ini", ini("runtime-directory = shared"))
-	w.tenant("a.ini", 4001, "command = sh -c 'echo in $RUNTIME_DIRECTORY; touch $RUNTIME_DIRECTORY/x && exec sleep 1000000'")
+	w.tenant("a.ini", 4001, "command = sh -c 'touch $RUNTIME_DIRECTORY/x; echo in $RUNTIME_DIRECTORY; exec sleep 1000000'")
 	e := w.start(w.tyrant("--vassals-include", w.path("template.ini"))...)
 	e.running("a.ini")
 	e.await("a.ini", "in /run/shared")
