@@ -95,7 +95,9 @@ type Launcher struct {
 
 // Launch implements Launcher: hooks before, clone, network, hooks after, order.
 func (l *Launcher) Launch(ctx context.Context, r emperor.Request) (emperor.Process, error) {
-	r.Config = l.located(r.Config)
+	plan := *r.Plan // it is shared with the loop
+	plan.Config = l.located(plan.Config)
+	r.Plan = &plan
 	c, err := l.launch(ctx, r)
 	if err != nil {
 		l.launchFailed(ctx, r)
