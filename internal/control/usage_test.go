@@ -1,8 +1,10 @@
 package control
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +34,13 @@ func TestMemoryIsCountedRarely(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	for resident := "0"; resident == "0"; { // its program has no page yet
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resident = strings.Fields(string(text))[1]
+	}
 	synctest.Test(t, func(t *testing.T) {
 		m := &Meter{}
 		counted := func() (at time.Time) {
