@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/backoff"
 )
 
 // lastCall is how long a socket is still accepted from after the end of accepting: the kernel
@@ -261,11 +263,12 @@ func (l *listener) Accept() (net.Conn, error) {
 
 // acceptSoon accepts as Accept does, but retries when descriptors are exhausted.
 func (l *listener) acceptSoon() (*conn, error) {
-	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+	pauses := backoff.Pauses{First: 5 * time.Millisecond, Longest: time.Second}
+	for {
 		n, err := l.Accept()
 		var t interface{ Temporary() bool }
 		if errors.As(err, &t) && t.Temporary() {
-			<-time.After(wait)
+			<-time.After(pauses.Next())
 			continue
 		}
 		if err != nil {

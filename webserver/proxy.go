@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/backoff"
 	"github.com/emperor-go/emperor/internal/uwsgiproto"
 )
 
@@ -130,16 +131,15 @@ func patient(wait time.Duration, dial dialer) dialer {
 	}
 	return func(ctx context.Context, t target) (net.Conn, error) {
 		until := time.Now().Add(wait)
-		for pause := dialFirst; ; pause = min(2*pause, dialMax) {
+		pauses := backoff.Pauses{First: dialFirst, Longest: dialMax}
+		for {
 			conn, err := dial(ctx, t)
 			absent := errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT)
 			if !absent || time.Now().After(until) {
 				return conn, err
 			}
-			select {
-			case <-ctx.Done():
+			if pauses.Wait(ctx) != nil {
 				return nil, context.Cause(ctx)
-			case <-time.After(pause):
 			}
 		}
 	}

@@ -1,7 +1,10 @@
 package backoff
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -17,4 +20,36 @@ func TestWait(t *testing.T) {
 	if got := Wait(time.Minute, time.Second, 1); got != time.Second {
 		t.Errorf("a limit below the first wait: %v", got)
 	}
+}
+
+func TestPauses(t *testing.T) {
+	p := Pauses{First: 20 * time.Millisecond, Longest: 100 * time.Millisecond}
+	next := func(want ...time.Duration) {
+		t.Helper()
+		for i, d := range want {
+			if got := p.Next(); got != d*time.Millisecond {
+				t.Errorf("pause %d is %v, want %v", i, got, d*time.Millisecond)
+			}
+		}
+	}
+	next(20, 40, 80, 100, 100)
+	p.Limit(30 * time.Millisecond)
+	next(30, 60, 100)
+	p.Reset()
+	p.Limit(50 * time.Millisecond)
+	next(20, 40)
+}
+
+func TestPauseEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, began := Pauses{First: time.Second, Longest: time.Minute}, time.Now()
+		if err := p.Wait(t.Context()); err != nil || time.Since(began) != time.Second {
+			t.Errorf("the first pause: %v after %v", err, time.Since(began))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := p.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 2*time.Second {
+			t.Errorf("the second pause: %v after %v", err, time.Since(began))
+		}
+	})
 }

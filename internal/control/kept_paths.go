@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/backoff"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -40,17 +41,19 @@ type Kept struct {
 // Keep restores the object whenever it is not complete, until ctx ends. It also polls when the
 // kernel reports changes, because no event reports a mount that hides a directory.
 func (k Kept) Keep(ctx context.Context) {
-	last, wait := "", settleTime
+	last, pauses := "", backoff.Pauses{First: settleTime, Longest: pollInterval}
 	for ctx.Err() == nil {
 		if k.Whole() {
-			last, wait = "", settleTime
+			last = ""
+			pauses.Reset()
 			if k.Looked != nil {
 				k.Looked()
 			}
 			k.await(ctx)
 			continue
 		}
-		pause(ctx, wait)
+		wait := pauses.Next()
+		_ = backoff.Pause(ctx, wait)
 		err := k.Restore()
 		switch {
 		case ctx.Err() != nil:
@@ -62,7 +65,6 @@ func (k Kept) Keep(ctx context.Context) {
 			last = err.Error()
 			k.Log.Error(k.What+" was removed, and cannot be made again", "path", k.Path, "error", err)
 		}
-		wait = min(2*wait, pollInterval)
 	}
 }
 
@@ -72,15 +74,6 @@ func (k Kept) await(ctx context.Context) {
 	defer cancel()
 	if filepath.Dir(k.Path) != filepath.Clean(k.Quiet) || namespaces.WaitForPath(looking, k.Path, func() bool { return !k.Whole() }) != nil {
 		<-looking.Done() // also without events
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }
 

@@ -1,6 +1,10 @@
 package emperor
 
-import "time"
+import (
+	"time"
+
+	"github.com/emperor-go/emperor/internal/backoff"
+)
 
 const (
 	// churnPause is the pause after the first change of a file that needs a new process.
@@ -28,7 +32,7 @@ func (c churn) next(now time.Time, longest time.Duration) churn {
 	case c.last.IsZero() || now.Sub(c.last) >= churnQuiet:
 		pause = churnPause
 	case c.hasty:
-		pause *= 2
+		pause = backoff.Double(pause, longest)
 	}
 	return churn{last: now, pause: min(pause, longest)} // excused ends here
 }

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/emperor-go/emperor/internal/backoff"
 )
 
 // actor is a long-lived part of the emperor. It returns when ctx ends, or when it has nothing
@@ -80,7 +82,8 @@ type server struct {
 
 // run serves until ctx ends. After a failure it starts the service again.
 func (s server) run(ctx context.Context) {
-	for pause := firstRestart; ; pause = min(2*pause, lastRestart) {
+	pauses := backoff.Pauses{First: firstRestart, Longest: lastRestart}
+	for {
 		began := time.Now()
 		err := s.serve(ctx)
 		if ctx.Err() != nil {
@@ -90,19 +93,18 @@ func (s server) run(ctx context.Context) {
 			err = errors.New("it has ended")
 		}
 		if time.Since(began) >= lastRestart {
-			pause = firstRestart
+			pauses.Reset()
 		}
+		pause := pauses.Next()
 		s.log.Error("control socket stopped; starting it again", "for", s.name, "in", pause, "error", err)
 		for {
-			select {
-			case <-ctx.Done():
+			if backoff.Pause(ctx, pause) != nil {
 				return
-			case <-time.After(pause):
 			}
 			if err = s.reopen(); err == nil {
 				break
 			}
-			pause = min(2*pause, lastRestart)
+			pause = pauses.Next()
 			s.log.Error("cannot start the control socket again", "for", s.name, "next", pause, "error", err)
 		}
 		s.log.Info("control socket answers again", "for", s.name)

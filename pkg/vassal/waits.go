@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/backoff"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -99,14 +100,13 @@ func awaitSocket(ctx context.Context, text string) error {
 			return err
 		}
 	}
-	for pause := knockFirst; ; pause = min(2*pause, knockMax) {
+	pauses := backoff.Pauses{First: knockFirst, Longest: knockMax}
+	for {
 		if up, err := address.Reachable(text); up || err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		if err := pauses.Wait(ctx); err != nil {
+			return err
 		}
 	}
 }

@@ -25,13 +25,12 @@ type entry struct {
 	missing time.Time // since when the name is missing; zero: it exists
 	found   Config    // the name with its place, as last found, and home: its directory
 	home    dirIdentity
-	busy    bool          // a program had it open for writing at the last read
-	pause   time.Duration // before it is read again for that
-	retryAt time.Time
-	denied  bool    // its file system was too slow, or another emperor has it; it is retried
-	reading bool    // it is being read
-	again   bool    // and must be read again
-	places  []place // other places where it can change, for a link
+	busy    bool      // a program had it open for writing at the last read
+	tried   time.Time // the time of that read
+	denied  bool      // its file system was too slow, or another emperor has it; it is retried
+	reading bool      // it is being read
+	again   bool      // and must be read again
+	places  []place   // other places where it can change, for a link
 }
 
 // IsVassal reports whether a file of that name makes a vassal, when files with one of these
@@ -121,8 +120,7 @@ func (f *files) takeResult(e *entry, c Config, r result) {
 		return
 	}
 	held, contended := errors.AsType[claims.HeldError](r.err)
-	e.busy, e.places = errors.Is(r.err, errBusy), r.places
-	e.wait()
+	e.busy, e.tried, e.places = errors.Is(r.err, errBusy), time.Now(), r.places
 	e.denied = contended || errors.Is(r.err, reads.ErrSlow)
 	switch {
 	case r.gone:
@@ -151,17 +149,6 @@ func (f *files) takeResult(e *entry, c Config, r result) {
 		c.Version = versionOf(r.data, r.stat.touched())
 		f.accept(e, c)
 	}
-}
-
-// wait sets the time of the next read of a file that is being written. The pause doubles each
-// time.
-func (e *entry) wait() {
-	if !e.busy {
-		e.pause = 0
-		return
-	}
-	e.pause = min(max(busyFirst, 2*e.pause), busyMax)
-	e.retryAt = time.Now().Add(e.pause)
 }
 
 // accept adds c unless it is unchanged.

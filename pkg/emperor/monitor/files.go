@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,10 +19,11 @@ const (
 	reportDelay = 250 * time.Millisecond
 	// blindInterval is the interval of polling without events.
 	blindInterval = time.Second
-	// busyFirst and busyMax limit the pause before a file is read again that a program has open
-	// for writing: there is no event when the program closes it.
-	busyFirst = 20 * time.Millisecond
-	busyMax   = time.Second
+	// busyPause is the pause before a file is read again that a program has open for writing:
+	// fsnotify has no event when the program closes it. At most maxBusy files are read at a time,
+	// because a tenant may keep any number of files open.
+	busyPause = 20 * time.Millisecond
+	maxBusy   = 8
 )
 
 // DirOptions configures a monitor of files.
@@ -69,7 +71,8 @@ type files struct {
 	running    sync.WaitGroup        // of them
 	asked      chan struct{}         // a client wants a rescan; holds one
 	claims     *claims.Holder
-	single     bool // each file is claimed, when it is found
+	retried    time.Time // the last time that busy files were read again
+	single     bool      // each file is claimed, when it is found
 }
 
 // maxPrograms is how many executable files run at a time.
@@ -242,21 +245,34 @@ func (f *files) next(blind bool) time.Duration {
 
 // retryBusy reads files again that programs have had open for writing, when it is time.
 func (f *files) retryBusy() {
+	f.retried = time.Now()
+	var due []*entry
 	for _, e := range f.entries {
-		if e.busy && !time.Now().Before(e.retryAt) {
-			f.refresh(e.home, e.found)
+		if e.busy && time.Since(e.tried) >= busyPause {
+			due = append(due, e)
 		}
+	}
+	slices.SortFunc(due, func(a, b *entry) int { return a.tried.Compare(b.tried) })
+	for _, e := range due[:min(len(due), maxBusy)] {
+		f.refresh(e.home, e.found)
 	}
 }
 
 // nextBusy returns how long until the first of these files is read again.
 func (f *files) nextBusy() (next time.Duration, some bool) {
+	first := time.Now()
 	for _, e := range f.entries {
-		if left := max(0, time.Until(e.retryAt)); e.busy && (!some || left < next) {
-			next, some = left, true
+		if e.busy {
+			some = true
+			if e.tried.Before(first) {
+				first = e.tried
+			}
 		}
 	}
-	return next, some
+	if first.Before(f.retried) {
+		first = f.retried
+	}
+	return max(0, busyPause-time.Since(first)), some
 }
 
 // watchOnly ends the watch on all but the wanted directories.

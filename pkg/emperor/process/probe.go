@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/backoff"
 	"github.com/emperor-go/emperor/internal/timers"
 	"github.com/emperor-go/emperor/internal/words"
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -67,7 +68,8 @@ func (l *life) await(ctx context.Context, c *child, p wire.Probe, program int) e
 	if err != nil {
 		return err
 	}
-	for pause := probeFirst; ; pause = min(2*pause, probeMax) {
+	pauses := backoff.Pauses{First: probeFirst, Longest: probeMax}
+	for {
 		failure := l.try(ctx, c, p.Kind, program, h)
 		if failure == nil {
 			return nil
@@ -75,10 +77,8 @@ func (l *life) await(ctx context.Context, c *child, p wire.Probe, program int) e
 		if err == nil || ctx.Err() == nil { // an interrupted attempt explains less than those before
 			err = failure
 		}
-		select {
-		case <-ctx.Done():
+		if pauses.Wait(ctx) != nil {
 			return err
-		case <-time.After(pause):
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/backoff"
 )
 
 // ProgramName is the responder's program, in the emperor's directory.
@@ -167,7 +168,7 @@ const (
 // keep sends changes to the process, and starts it again when it ends, until Close.
 func (r *Responder) keep(p *process) {
 	defer close(r.done)
-	pause, began := firstPause, time.Now()
+	pauses, began := backoff.Pauses{First: firstPause, Longest: longestPause}, time.Now()
 	for {
 		err := r.serve(p)
 		p.end()
@@ -175,16 +176,16 @@ func (r *Responder) keep(p *process) {
 			return
 		}
 		if time.Since(began) > longestPause {
-			pause = firstPause
+			pauses.Reset()
 		}
 		for {
+			pause := pauses.Next()
 			r.log.Error("the process that answers names has ended, and is started again", "program", r.program, "error", err, "in", pause)
 			select {
 			case <-r.stop:
 				return
 			case <-time.After(pause):
 			}
-			pause = min(2*pause, longestPause)
 			if p, err = r.begin(); err == nil {
 				break
 			}

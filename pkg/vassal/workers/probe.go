@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/backoff"
 	"github.com/emperor-go/emperor/internal/plainhttp"
 	"github.com/emperor-go/emperor/pkg/config"
 )
@@ -97,7 +98,8 @@ func (m *master) membersFor(id uint64) (list Members) {
 
 // Probe implements System.
 func (*Processes) Probe(ctx context.Context, q Question) error {
-	for pause, reported := probeFirst, ""; ; pause = min(2*pause, probeMax) {
+	pauses := backoff.Pauses{First: probeFirst, Longest: probeMax}
+	for reported := ""; ; {
 		err := try(ctx, q)
 		if err == nil {
 			return nil
@@ -107,12 +109,10 @@ func (*Processes) Probe(ctx context.Context, q Question) error {
 			q.Failed(err)
 		}
 		if errors.Is(err, errOther) {
-			pause = min(pause, probeOthers)
+			pauses.Limit(probeOthers)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		if err := pauses.Wait(ctx); err != nil {
+			return err
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/backoff"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -63,17 +64,16 @@ func (l *ownerSearch) accepted(ctx context.Context) (inode uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for pause := acceptFirst; ; pause = min(2*pause, acceptMax) {
+	pauses := backoff.Pauses{First: acceptFirst, Longest: acceptMax}
+	for {
 		if control := raw.Control(func(fd uintptr) { inode, err = namespaces.Accepted(int(fd)) }); control != nil {
 			return 0, control
 		}
 		if err != nil || inode != 0 {
 			return inode, err
 		}
-		select {
-		case <-ctx.Done():
+		if pauses.Wait(ctx) != nil {
 			return 0, errIdle
-		case <-time.After(pause):
 		}
 	}
 }
