@@ -107,6 +107,14 @@ func TestSecurityOfRunning(t *testing.T) {
 			}
 		}
 	}
+	for name, fact := range map[string]string{"shut": "-  no other vassal has its user", "open.ini": "3.0  its programs are root (uid = USER)"} {
+		if out := w.succeed("check", "--security", name); !strings.Contains(out, fact) || !strings.Contains(out, strings.TrimSuffix(name, ".ini")+".ini: exposure ") {
+			t.Errorf("check of the running %s:\n%s", name, out)
+		}
+	}
+	if out, code := w.command("check", "--security", "other"); code != 4 || !strings.Contains(out, `there is no vassal "other"`) {
+		t.Errorf("check of an unknown name: exit status %d:\n%s", code, out)
+	}
 	if out, code := w.command("status", "--security", "--max", "2", "open.ini"); code != 1 || !strings.Contains(out, "open.ini: exposure ") {
 		t.Errorf("above the maximum: exit status %d:\n%s", code, out)
 	}

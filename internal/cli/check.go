@@ -34,7 +34,8 @@ func checkCommand() *cobra.Command {
 		Use:                   "check [--ini FILE] FILE|DIR…", Short: "parse and check files without starting anything",
 		Long: "Parses and checks files of vassals, or all files of a directory, without starting anything. An emperor's own file is\n" +
 			"checked with the vassals of its directories. Without --ini the namespaces are those of the running emperor, or else of\n" +
-			"/etc/emperor.ini. Exit status: 0: no mistakes; 1: mistakes; 2: the check failed.",
+			"/etc/emperor.ini. With --security FILE can also be the name of a vassal: a running one is examined in /proc.\n" +
+			"Exit status: 0: no mistakes; 1: mistakes; 2: the check failed.",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 && ini == "" {
 				return errors.New("nothing to check: name a FILE, a DIR or --ini FILE")
@@ -53,7 +54,11 @@ func checkCommand() *cobra.Command {
 				return errors.New("--as needs exactly one FILE")
 			}
 			for _, arg := range args {
-				if err := k.check(arg, as); err != nil {
+				check := func() error { return k.check(arg, as) }
+				if security && as == "" && isName(arg) {
+					check = func() error { return k.named(c.Context(), arg) }
+				}
+				if err := check(); err != nil {
 					return err
 				}
 			}
@@ -83,6 +88,7 @@ type checker struct {
 	found    []inspect.Finding
 	reported map[string]bool // files already reported as readable by every user
 	orders   map[config.ReloadOrder][]string
+	running  []inspect.SecuritySubject // vassals whose processes were examined
 	// gaining lists vassals whose programs can get rights that the vassal does not have.
 	gaining []string
 }

@@ -14,6 +14,14 @@ func TestLimitsAreShown(t *testing.T) {
 	v := listed("shop.ini", "")
 	v.Usage = control.Usage{Memory: 64 << 20, MemoryMax: 128 << 20, Tasks: 12, TasksMax: 300, Throttled: 1.5, OOMKills: &kills, LimitHits: map[string]uint64{"cpu-quota": 4, "tasks-max": 3}}
 	free := listed("free.ini", "")
+	v.UID = 0
+	plain := vassalTable([]control.Vassal{v, free}, time.Now()).text(false)
+	if !strings.Contains(plain, "64M/128M") || !strings.Contains(plain, "12/300") || !strings.Contains(plain, "root") {
+		t.Errorf("the list shows no use against limits:\n%s", plain)
+	}
+	if none := vassalTable([]control.Vassal{free}, time.Now()).text(false); strings.Contains(none, "TASKS") {
+		t.Errorf("a column for tasks that no controller counts:\n%s", none)
+	}
 	wide := vassalTable([]control.Vassal{v, free}, time.Now())
 	wide.widen([]control.Vassal{v, free})
 	for name, text := range map[string]string{
@@ -24,6 +32,9 @@ func TestLimitsAreShown(t *testing.T) {
 				t.Errorf("%s has no %q:\n%s", name, want, text)
 			}
 		}
+	}
+	if text := wide.text(false); !strings.Contains(text, "OWNER") || !strings.Contains(text, "TASKS") {
+		t.Errorf("the wide list has no owner:\n%s", text)
 	}
 	if text := wide.text(false); !strings.Contains(text, "12M ") || strings.Contains(text, "12M/") {
 		t.Errorf("without a limit:\n%s", text)

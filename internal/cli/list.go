@@ -28,8 +28,9 @@ func listCommand() *cobra.Command {
 	c := operate(&cobra.Command{
 		Use: "list [NAME…]", Aliases: []string{"ls", "ps"}, Short: "print a line for each vassal", Args: cobra.ArbitraryArgs,
 		Long: "Prints a line for each vassal: its state and the time since it changed, pid and user of its first process, number of restarts,\n" +
-			"generation, memory, processor time, address and last error. On a terminal columns are left out, and names and\n" +
-			"errors are shortened, until a line fits; --wide prevents that. In a pipe the output is complete." + namesHelp,
+			"generation, memory and tasks with their limits, processor time, address and last error. On a terminal columns are left out, and names and\n" +
+			"errors are shortened, until a line fits; --wide prevents that, and adds the owner of the file and the limits that were met.\n" +
+			"In a pipe the output is complete." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
 		if err := l.prepare(o, c, words); err != nil {
 			return err
@@ -251,17 +252,19 @@ var columns = []column{
 	{name: "PID", rank: 4},
 	{name: "USER", rank: 3},
 	{name: "RESTARTS", rank: 2},
-	{name: "GEN", rank: 7},
+	{name: "GEN", rank: 8},
 	{name: "MEMORY", rank: 5},
-	{name: "CPU", rank: 6},
+	{name: "TASKS", rank: 6},
+	{name: "CPU", rank: 7},
 	{name: "ADDRESS", rank: 1, least: 14},
 	{name: "ERROR OR STATUS", least: 20},
 }
 
-// vassalTable returns a table with a line for each vassal.
+// vassalTable returns a table with a line for each vassal. Memory and tasks have the limit beside the use; without a
+// controller that counts tasks there is no column for them.
 func vassalTable(vassals []control.Vassal, now time.Time) *table {
 	t := &table{columns: slices.Clone(columns)}
-	names := userNames{}
+	names, counted := userNames{}, false
 	for _, v := range vassals {
 		state := string(v.State)
 		if v.Phase != "" && v.PID != 0 {
@@ -269,22 +272,21 @@ func vassalTable(vassals []control.Vassal, now time.Time) *table {
 		}
 		t.rows = append(t.rows, []string{
 			v.Name, state, readable.Age(v.Since, now), number(v.PID), names.of(v.RunsAs), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
-			readable.Size(v.Memory), readable.Seconds(v.CPU), v.Reached(), v.Summary(),
+			v.MemoryText(), v.TasksText(), readable.Seconds(v.CPU), v.Reached(), v.Summary(),
 		})
+		counted = counted || v.TasksText() != ""
+	}
+	if !counted {
+		t.leaveOut(t.at("TASKS"))
 	}
 	return t
 }
 
-// widen adds the limits of vassals: the use against them, and how often they were met.
+// widen adds the owners of the files, and how often limits were met.
 func (t *table) widen(vassals []control.Vassal) {
-	at := slices.IndexFunc(t.columns, func(c column) bool { return c.name == "MEMORY" })
-	t.columns = slices.Insert(t.columns, at+1, column{name: "TASKS"})
-	t.columns = slices.Insert(t.columns, at+3, column{name: "LIMITS MET"})
-	for i, v := range vassals {
-		t.rows[i][at] = v.MemoryText()
-		t.rows[i] = slices.Insert(t.rows[i], at+1, v.TasksText())
-		t.rows[i] = slices.Insert(t.rows[i], at+3, v.LimitsMet())
-	}
+	names := userNames{}
+	t.insert(column{name: "OWNER"}, t.at("USER")+1, func(i int) string { return names.of(&vassals[i].UID) })
+	t.insert(column{name: "LIMITS MET"}, t.at("CPU")+1, func(i int) string { return vassals[i].LimitsMet() })
 }
 
 // userNames caches names of users.

@@ -35,7 +35,11 @@ func statusCommand() *cobra.Command {
 			return err
 		}
 		if security {
-			return securityStatus(s, c.OutOrStdout(), o.asJSON, most)
+			list, err := factsOf(ctx, o, s)
+			if err != nil {
+				return err
+			}
+			return printSecurity(c.OutOrStdout(), []inspect.SecuritySubject{inspect.NewSecuritySubject(s.Name, list)}, o.asJSON, most)
 		}
 		if o.asJSON {
 			return printJSON(c.OutOrStdout(), s)
@@ -51,18 +55,6 @@ func statusCommand() *cobra.Command {
 	c.Flags().BoolVar(&security, "security", false, "show how the running vassal is confined, by /proc")
 	c.Flags().Float64Var(&most, "max", 0, "with --security, exit with 1 when the exposure is above `N`")
 	return c
-}
-
-// securityStatus prints how a running vassal is confined.
-func securityStatus(s control.Status, out io.Writer, asJSON bool, most float64) error {
-	if s.PID == 0 {
-		return fmt.Errorf("%s does not run", s.Name)
-	}
-	list, err := inspect.SecurityOf(s.PID)
-	if err != nil {
-		return err
-	}
-	return printSecurity(out, []inspect.SecuritySubject{inspect.NewSecuritySubject(s.Name, list)}, asJSON, most)
 }
 
 func emperorStatus(ctx context.Context, o *operator, c *cobra.Command) error {

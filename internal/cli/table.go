@@ -98,6 +98,19 @@ func (t *table) cut(i, width int) {
 	}
 }
 
+// at returns the index of a column.
+func (t *table) at(name string) int {
+	return slices.IndexFunc(t.columns, func(c column) bool { return c.name == name })
+}
+
+// insert adds a column, with the text of each row.
+func (t *table) insert(c column, at int, text func(row int) string) {
+	t.columns = slices.Insert(t.columns, at, c)
+	for r, row := range t.rows {
+		t.rows[r] = slices.Insert(slices.Clone(row), at, text(r))
+	}
+}
+
 func (t *table) leaveOut(i int) {
 	t.columns = slices.Delete(t.columns, i, i+1)
 	for r, row := range t.rows {

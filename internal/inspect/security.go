@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -59,6 +60,7 @@ var securityRows = []struct {
 	{"proc", 0.2, "it sees processes of other users", "processes of other users are hidden", "protect-proc = invisible"},
 	{"system", 0.3, "it can write wherever its user may", "the system is read-only", "protect-system = strict"},
 	{"environment", 0.3, "it gets the environment of the emperor", "it gets no variables of the emperor but a few", "pass-environment without * in the emperor's file"},
+	{"tenants-text", 1.0, "a user other than root writes lines that root executes", "no user other than root writes lines that root executes", "emperor-tyrant, without emperor-tyrant-allow, in the emperor's file"},
 	{"file", 0.2, "every user can read its file, which sets variables", "variables are not in a file that every user can read", "chmod o-r FILE"},
 }
 
@@ -105,9 +107,20 @@ func Security(s Subject, all []Subject) []Fact {
 		exposed["net-namespace"] = !e.Clone.Has(namespaces.NewNet)
 		exposed["mount-namespace"] = !e.Clone.Has(namespaces.NewMount)
 		exposed["identity"], exposed["id-range"] = e.IDs.Identity, !e.IDs.Given()
+		exposed["tenants-text"] = len(v.Granted()) > 0 || !e.Tyrant.On && writtenByOthers(s.File)
 		exposed["environment"] = e.Pass.Has("ANY_VARIABLE_OF_THE_EMPEROR")
 	}
 	return facts(exposed)
+}
+
+// writtenByOthers reports whether a user other than root and the user of this process can write to a file.
+func writtenByOthers(file string) bool {
+	info, err := os.Stat(file)
+	if err != nil {
+		return false
+	}
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || s.Uid != 0 && int(s.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0
 }
 
 // userOf returns the number of a vassal's user, or its name when no such user is known here. A vassal
@@ -130,9 +143,9 @@ func sharesUser(s Subject, all []Subject) bool {
 	return !isRoot(user) && slices.ContainsFunc(all, func(other Subject) bool { return other.File != s.File && userOf(other.Vassal) == user })
 }
 
-// SecurityOf returns the facts that /proc and the cgroup of a running process show, compared with this
-// process.
-func SecurityOf(pid int) ([]Fact, error) {
+// SecurityOf returns the facts that /proc and the cgroup of a vassal's running process show, compared with this
+// process and the users of the other vassals.
+func SecurityOf(pid int, others []uint32) ([]Fact, error) {
 	l, err := namespaces.LimitsOf(pid, false)
 	if err != nil {
 		return nil, err
@@ -143,6 +156,7 @@ func SecurityOf(pid int) ([]Fact, error) {
 	}
 	exposed := map[string]bool{
 		"root": l.UID == 0, "new-privileges": !l.NoNewPrivs, "system-calls": !l.Filtered, "bounding-set": l.Bounding == own.Bounding,
+		"shared-user": l.UID != 0 && slices.Contains(others, l.UID),
 	}
 	if exposed["identity"], exposed["id-range"], err = namespaces.RootOf(pid); err != nil {
 		return nil, err
@@ -167,6 +181,19 @@ func SecurityOf(pid int) ([]Fact, error) {
 		exposed[name] = !limited(pid, file)
 	}
 	return facts(exposed), nil
+}
+
+// Completed returns facts about a running vassal, and those facts about its file that its process does not show.
+func Completed(running, file []Fact) (list []Fact) {
+	for _, r := range securityRows {
+		named := func(f Fact) bool { return f.Name == r.name }
+		if i := slices.IndexFunc(running, named); i >= 0 {
+			list = append(list, running[i])
+		} else if i := slices.IndexFunc(file, named); i >= 0 {
+			list = append(list, file[i])
+		}
+	}
+	return list
 }
 
 // limited reports whether the cgroup of a process, or one around it, has a value in a file.

@@ -24,10 +24,13 @@ func posture(t *testing.T, emperor []string, mode os.FileMode, files ...string) 
 		if err := os.WriteFile(path, []byte(text), mode); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
+		for path, mode := range map[string]os.FileMode{filepath.Dir(path): 0o755, path: mode} {
+			if err := os.Chmod(path, mode); err != nil {
+				t.Fatal(err)
+			}
 		}
-		v, _, err := loader.Vassal(config.Source{Name: filepath.Base(path), Path: path, Data: []byte(text)})
+		loader.Allow = e.Tyrant.Allow
+		v, _, err := loader.Vassal(config.Source{Name: filepath.Base(path), Path: path, Data: []byte(text), Tenant: e.Tyrant.On})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +89,8 @@ func TestSecurityRowsMove(t *testing.T) {
 		"environment": func() ([]string, float64) {
 			return posture(t, append(spaces, "--pass-environment", "*"), 0o600, closed)
 		},
-		"file": func() ([]string, float64) { return posture(t, spaces, 0o644, closed+"env = A=b\n") },
+		"tenants-text": func() ([]string, float64) { return posture(t, spaces, 0o620, closed) },
+		"file":         func() ([]string, float64) { return posture(t, spaces, 0o644, closed+"env = A=b\n") },
 		"new-privileges": func() ([]string, float64) {
 			return posture(t, spaces, 0o600, removed(without("system-call-filter = default"), "no-new-privileges = true"))
 		},
@@ -118,6 +122,27 @@ func TestSecurityRowsMove(t *testing.T) {
 	}
 	if exposed, _ := posture(t, spaces, 0o600, without("no-new-privileges = true")); len(exposed) > 0 {
 		t.Errorf("under a filter exposed are %v", exposed)
+	}
+}
+
+// In tyrant mode the file is its tenant's to write, and an option that the operator grants acts as root.
+func TestSecurityOfTenants(t *testing.T) {
+	emperor := []string{"--emperor-use-clone", "pid,net,fs,user", "--emperor-id-range", "1000000:65536", "--emperor-tyrant", "--emperor-tyrant-allow", "exec-as-root"}
+	if exposed, _ := posture(t, emperor, 0o620, "cpu-quota = 50\n"); slices.Contains(exposed, "tenants-text") {
+		t.Errorf("without a granted line exposed are %v", exposed)
+	}
+	if exposed, _ := posture(t, emperor, 0o600, "cpu-quota = 50\nexec-as-root = id\n"); !slices.Contains(exposed, "tenants-text") {
+		t.Errorf("with a granted line exposed are %v", exposed)
+	}
+}
+
+// A running vassal has the facts of its process, and the others of its file, in the order of all facts.
+func TestCompleted(t *testing.T) {
+	row := func(name, text string) Fact { return Fact{Name: name, Text: text} }
+	got := Completed([]Fact{row("tmp", "process"), row("root", "process")}, []Fact{row("file", "file"), row("root", "file"), row("environment", "file")})
+	want := []Fact{row("root", "process"), row("tmp", "process"), row("environment", "file"), row("file", "file")}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v", got)
 	}
 }
 

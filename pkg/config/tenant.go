@@ -81,6 +81,16 @@ func (l Loader) permit(entries []dialect.Entry) {
 	}
 }
 
+// Granted returns the options that a tenant's file has only because emperor-tyrant-allow permits them: they act as root.
+func (v *Vassal) Granted() (names []string) {
+	for _, e := range v.entries {
+		if o := vassalOptions.find(e.Key); e.Permitted && o != nil && !o.Tyrant {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
 // early returns the lines of a tenant's file that count before it is read with the rights of the
 // tenant. They are read from its bytes alone: a value with a file, a program or a variable is a mistake.
 func (l Loader) early(src Source) (list []dialect.Entry, keys tenantKeys, problems Problems) {
