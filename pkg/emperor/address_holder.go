@@ -33,8 +33,8 @@ func (r *roster) withHolder(v *vassal, p *Plan, reason string) string {
 // boots and may have bound it already. Nil: none has.
 func (r *roster) holderOf(place address.Place, v *vassal) *vassal {
 	all := r.sorted()
-	for _, may := range []func(State) bool{State.serving, State.hasProcess} {
-		i := slices.IndexFunc(all, func(other *vassal) bool { return other != v && may(other.state) && other.binds(place) })
+	for _, may := range []group{serving, withProcess} {
+		i := slices.IndexFunc(all, func(other *vassal) bool { return other != v && other.state.in(may) && other.binds(place) })
 		if i >= 0 {
 			return all[i]
 		}

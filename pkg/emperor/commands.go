@@ -20,8 +20,8 @@ func (e *Emperor) Restore(ctx context.Context) error {
 	var sockets []socketLost
 	err := e.ask(ctx, func() {
 		for _, v := range e.vassals.named {
-			if v.process != nil && v.state.alive() {
-				list = append(list, v.process)
+			if p := v.living(); p != nil {
+				list = append(list, p)
 			}
 			if v.activation != nil {
 				sockets = append(sockets, socketLost{v, v.activation})

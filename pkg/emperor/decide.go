@@ -112,7 +112,7 @@ func (c edit) decide() takeover {
 		return takeAsRunning
 	case c.state == Waiting, c.state == BackingOff:
 		return takeByNext
-	case !c.state.serving(), c.desired != Run:
+	case !c.state.in(serving), c.desired != Run:
 		return takeAnew
 	case c.paused, c.state == Reloading, c.same, c.refused:
 		return takeNothing
@@ -127,7 +127,7 @@ func (c edit) decide() takeover {
 }
 
 // effort is everything on which it depends whether the result of work beside the loop counts: a comparison
-// or a check of the wanted configuration, or a change of limits and the network.
+// or a check of the wanted configuration.
 type effort struct {
 	stale     bool // it was for another generation
 	desired   Desired
@@ -151,6 +151,92 @@ func (r effort) void() string {
 		return "there is a newer configuration"
 	case r.adjusting:
 		return "its limits or its network are being changed"
+	}
+	return ""
+}
+
+// aftermath is everything on which the continuation depends after a change of limits and the network, which
+// the emperor has made for the wanted configuration.
+type aftermath struct {
+	failed  bool
+	more    bool // the process has to take other options over
+	newer   bool // another configuration is wanted by now
+	reloads bool // the vassal reloads meanwhile
+}
+
+// continuation is the way on after such a change.
+type continuation string
+
+const (
+	// continueNext: pursue the wanted configuration.
+	continueNext continuation = "next"
+	// continueFrom: the same, from the configuration of the change.
+	continueFrom continuation = "from"
+	// continueAnew: half of a configuration is in effect that is not wanted any more: a new process.
+	continueAnew continuation = "anew"
+	// continueRefused: the change has failed, and the configuration counts as tried in vain.
+	continueRefused continuation = "refused"
+	// continueReload: the process takes the rest over.
+	continueReload continuation = "reload"
+	// continueDone: the configuration is in effect.
+	continueDone continuation = "done"
+)
+
+// decide returns the continuation.
+func (a aftermath) decide() continuation {
+	overtaken := a.newer || a.reloads
+	switch {
+	case overtaken && (a.failed || a.reloads && !a.more):
+		return continueNext
+	case overtaken && a.more:
+		return continueAnew
+	case overtaken:
+		return continueFrom
+	case a.failed:
+		return continueRefused
+	case a.more:
+		return continueReload
+	}
+	return continueDone
+}
+
+// finding is everything on which it depends whether a configuration that a monitor has found is wanted from
+// now on.
+type finding struct {
+	unusable  bool
+	fallback  bool // it names another one to which a vassal falls back
+	wanted    bool // there is a wanted configuration already
+	same      bool // which is the same
+	alive     bool // a process runs
+	withdrawn bool // the file was gone
+}
+
+// ignored returns the reason why it changes nothing, or an empty string when it is wanted. An unusable one is
+// ignored, unless nothing runs and the vassal can fall back.
+func (f finding) ignored() string {
+	switch {
+	case f.unusable && (!f.fallback || f.wanted && f.alive):
+		return "it cannot be used"
+	case f.wanted && f.same && !f.withdrawn:
+		return "it is wanted already"
+	}
+	return ""
+}
+
+// wait is everything on which the reason depends that people see for a vassal that waits.
+type wait struct {
+	state   State
+	resting string // why it is not launched
+	paused  bool   // a change of its file waits
+}
+
+// why returns the reason. Empty: it does not wait.
+func (w wait) why() string {
+	switch {
+	case w.state == Idle:
+		return w.resting
+	case w.state == Throttled, w.paused:
+		return whyThrottled
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package emperor
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -97,13 +98,20 @@ func TestWayToTheWantedConfiguration(t *testing.T) {
 // Every effect of the table has one action, and no other effect has.
 func TestEveryEffectHasAnAction(t *testing.T) {
 	actions := newActions()
+	var effects []Effect
 	for _, r := range table {
-		if _, ok := actions[r.effect]; !ok {
-			t.Errorf("the effect %q has no action", r.effect)
+		effects = append(effects, r.effect)
+	}
+	for _, p := range passages {
+		effects = append(effects, p.effect)
+	}
+	for _, effect := range effects {
+		if _, ok := actions[effect]; !ok {
+			t.Errorf("the effect %q has no action", effect)
 		}
 	}
-	for _, r := range table {
-		delete(actions, r.effect)
+	for _, effect := range effects {
+		delete(actions, effect)
 	}
 	for effect := range actions {
 		if effect != doNothing {
@@ -130,6 +138,88 @@ func TestVoidEfforts(t *testing.T) {
 		{with(func(e *effort) { e.adjusting = true }), "its limits or its network are being changed"},
 	} {
 		if got := tt.in.void(); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// A change of limits and the network continues an edit, unless there is a newer one or the vassal reloads
+// meanwhile.
+func TestAftermathOfAdjustments(t *testing.T) {
+	for _, tt := range []struct {
+		in   aftermath
+		want continuation
+	}{
+		{aftermath{}, continueDone},
+		{aftermath{more: true}, continueReload},
+		{aftermath{failed: true}, continueRefused},
+		{aftermath{failed: true, more: true}, continueRefused},
+		{aftermath{newer: true}, continueFrom},
+		{aftermath{newer: true, more: true}, continueAnew},
+		{aftermath{newer: true, failed: true, more: true}, continueNext},
+		{aftermath{reloads: true}, continueNext},
+		{aftermath{reloads: true, more: true}, continueAnew},
+		{aftermath{reloads: true, failed: true, more: true}, continueNext},
+	} {
+		if got := tt.in.decide(); got != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.in, got, tt.want)
+		}
+	}
+}
+
+// An unusable file changes nothing while a process runs, or without a fallback. A file that was gone counts
+// again, also with the same content.
+func TestFindings(t *testing.T) {
+	for _, tt := range []struct {
+		in     finding
+		counts bool
+	}{
+		{finding{}, true},
+		{finding{wanted: true}, true},
+		{finding{wanted: true, same: true}, false},
+		{finding{wanted: true, same: true, withdrawn: true}, true},
+		{finding{unusable: true}, false},
+		{finding{unusable: true, fallback: true}, true},
+		{finding{unusable: true, fallback: true, wanted: true, alive: true}, false},
+		{finding{unusable: true, fallback: true, wanted: true}, true},
+	} {
+		if why := tt.in.ignored(); (why == "") != tt.counts {
+			t.Errorf("%+v: %q", tt.in, why)
+		}
+	}
+}
+
+// A vassal has the network of another one only while that serves, and only of its own owner by a tenant's file.
+func TestJoining(t *testing.T) {
+	for _, tt := range []struct {
+		in   joining
+		want string
+	}{
+		{joining{host: "h", serves: true}, ""},
+		{joining{host: "h", serves: true, foreign: true}, ""},
+		{joining{host: "h"}, "it waits for h, whose network it has"},
+		{joining{at: "f:1:", tenant: true, foreign: true, host: "h", serves: true}, `f:1: the vassal "h" belongs to another user: a tenant's own file may not choose its network`},
+		{joining{at: "f:1:", circle: true, host: "h", serves: true}, "f:1: each of the vassals"},
+		{joining{at: "f:1:", missing: "x"}, `f:1: there is no vassal "x"`},
+	} {
+		if got := tt.in.apart(); got != tt.want && (tt.want == "" || !strings.HasPrefix(got, tt.want)) {
+			t.Errorf("%+v: %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// The reason of a wait is one of its rest, or that its file changes too often.
+func TestReasonsOfWaits(t *testing.T) {
+	for _, tt := range []struct {
+		in   wait
+		want string
+	}{
+		{wait{Idle, "stopped", true}, "stopped"},
+		{wait{Running, "stopped", false}, ""},
+		{wait{Running, "", true}, whyThrottled},
+		{wait{Throttled, "", false}, whyThrottled},
+	} {
+		if got := tt.in.why(); got != tt.want {
 			t.Errorf("%+v: %q, want %q", tt.in, got, tt.want)
 		}
 	}

@@ -111,3 +111,16 @@ func recordPause(o *Options, v *vassal) {
 	v.pause = o.Backoff.wait(v.failures, rand.Float64())
 	v.pauseUntil = time.Now().Add(v.pause)
 }
+
+// recordBridge notes how long a change has left the vassal without a process.
+func recordBridge(_ *Options, v *vassal) {
+	if !v.gapFrom.IsZero() {
+		v.gap = time.Since(v.gapFrom)
+	}
+	v.gapFrom = time.Time{}
+}
+
+// recordHostEnds notes that the vassal ends with the network that it has.
+func recordHostEnds(_ *Options, v *vassal) {
+	v.log.Info("its network ends: it is stopped, and follows the next one", "of", v.config.Network.Mode.Of)
+}

@@ -24,20 +24,23 @@ const (
 	// it when that did not become ready.
 	doLaunch Effect = "launch"
 	// doCancel ends the context of the launch, or of the hooks of the end.
-	doCancel Effect = "cancel"
+	// doCancelGuest does it for a vassal whose network ends.
+	doCancel      Effect = "cancel"
+	doCancelGuest Effect = "cancel-guest"
 	// doStable sets the time after which earlier failures are forgiven.
 	doStable Effect = "stable"
 	// doForgive forgets earlier failures.
 	doForgive Effect = "forgive"
 	// doStop asks the process to stop and sets the time of grace.
 	doStop Effect = "stop"
-	// doStopLeft, doSilence, doStopSocket and doStopChanged stop it too: because it wants that, has
-	// sent no heartbeat, has a socket that clients do not find, or cannot take a change over. A
-	// silence counts as a failure.
+	// doStopLeft, doSilence, doStopSocket, doStopChanged and doStopGuest stop it too: because it
+	// wants that, has sent no heartbeat, has a socket that clients do not find, cannot take a change
+	// over, or has a network that ends. A silence counts as a failure.
 	doStopLeft    Effect = "stop-left"
 	doSilence     Effect = "silence"
 	doStopSocket  Effect = "stop-socket"
 	doStopChanged Effect = "stop-changed"
+	doStopGuest   Effect = "stop-guest"
 	// doExpect sets the time in which a killed process must end.
 	doExpect Effect = "expect"
 	// doZerg starts a zerg, within the limit.
@@ -89,6 +92,10 @@ const (
 	doRefresh Effect = "refresh"
 	// doReload asks the process to reload and sets the time to answer in.
 	doReload Effect = "reload"
+	// doAdjusted continues after a change of limits and the network, and doRealigned after its
+	// reversal.
+	doAdjusted  Effect = "adjusted"
+	doRealigned Effect = "realigned"
 	// doTaken notes that the reload is over.
 	doTaken Effect = "taken"
 	// doTakenLate notes that it was taken over after all.
@@ -103,6 +110,24 @@ const (
 	doRefuse Effect = "refuse"
 	// doCurse counts a failure and sets the time to die in.
 	doCurse Effect = "curse"
+
+	// doBridge ends the time without a process that a change has caused. doForgetGap forgets it.
+	doBridge    Effect = "bridge"
+	doForgetGap Effect = "forget-gap"
+	// doRemove drops the record.
+	doRemove Effect = "remove"
+	// doCountReload and doUncountReload count the vassals that reload.
+	doCountReload   Effect = "count-reload"
+	doUncountReload Effect = "uncount-reload"
+	// doStopZergs ends the zergs of the vassal.
+	doStopZergs Effect = "stop-zergs"
+	// doExplainGuests updates the reasons for which the vassals for its network wait. doBeginGuests
+	// and doEndGuests let them begin and end.
+	doExplainGuests Effect = "explain-guests"
+	doBeginGuests   Effect = "begin-guests"
+	doEndGuests     Effect = "end-guests"
+	// doLeaveHost lets a vassal continue that waits for the end of the ones in its network.
+	doLeaveHost Effect = "leave-host"
 )
 
 // action resolves an effect of the table.
@@ -129,7 +154,9 @@ func newActions() map[Effect]action {
 		doDequeue: {act: func(e *Emperor, v *vassal) { e.line.remove(v); e.settle(v) }},
 		doLaunch:  {record: recordLaunch, act: (*Emperor).launch},
 		doCancel:  {act: alone(cancel)},
-		doMiss:    {record: recordMiss, act: settle},
+
+		doCancelGuest: {record: recordHostEnds, act: alone(cancel)},
+		doMiss:        {record: recordMiss, act: settle},
 
 		doStable:  {record: func(_ *Options, v *vassal) { v.waitsFor = "" }, act: (*Emperor).stable},
 		doForgive: {record: func(_ *Options, v *vassal) { v.failures, v.proven = 0, nil }},
@@ -150,6 +177,9 @@ func newActions() map[Effect]action {
 		doSilence:     {record: recordSilence, act: (*Emperor).stop},
 		doStopSocket:  {record: func(_ *Options, v *vassal) { v.recordSocketLost(", for a new process") }, act: (*Emperor).stop},
 		doStopChanged: {record: func(_ *Options, v *vassal) { v.gapFrom = time.Now() }, act: (*Emperor).stop},
+		doStopGuest:   {record: recordHostEnds, act: (*Emperor).stop},
+		doAdjusted:    {act: (*Emperor).adjusted},
+		doRealigned:   {act: (*Emperor).realigned},
 		doNoteCut:     {act: alone(noteCut)},
 		doCut:         {act: (*Emperor).cut},
 		doRefresh:     {act: (*Emperor).refresh},
@@ -177,6 +207,17 @@ func newActions() map[Effect]action {
 		doUnwatch:     {act: func(e *Emperor, v *vassal) { v.unwatch(); e.settle(v) }},
 		doUnbound:     {record: recordUnbound, act: settle},
 		doHasten:      {record: recordHaste, act: settle},
+
+		doBridge:        {record: recordBridge},
+		doForgetGap:     {record: func(_ *Options, v *vassal) { v.gapFrom = time.Time{} }},
+		doRemove:        {record: func(_ *Options, v *vassal) { v.cancelPaused() }, act: func(e *Emperor, v *vassal) { e.vassals.remove(v) }},
+		doCountReload:   {act: func(e *Emperor, _ *vassal) { e.round.reloading++ }},
+		doUncountReload: {act: func(e *Emperor, _ *vassal) { e.round.reloading-- }},
+		doStopZergs:     {act: (*Emperor).stopZergs},
+		doExplainGuests: {act: (*Emperor).explainGuests},
+		doBeginGuests:   {act: func(e *Emperor, v *vassal) { e.tellGuests(v, HostServes) }},
+		doEndGuests:     {act: func(e *Emperor, v *vassal) { e.tellGuests(v, HostEnds) }},
+		doLeaveHost:     {act: (*Emperor).leaveHost},
 	}
 }
 

@@ -25,21 +25,9 @@ var factReaders = map[string][]string{
 // The state of a vassal is in the life table. Booleans beside it are facts, and only inputs of decisions: a
 // new one, or a new test of one, belongs into the table or into a decision.
 func TestFactsAreInputsOfDecisions(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	facts, readers := map[string]bool{}, map[string][]string{}
-	var parsed []*ast.File
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		parsed = append(parsed, f)
+	parsed := parsedFiles(t)
+	for _, f := range parsed {
 		ast.Inspect(f, func(n ast.Node) bool {
 			if spec, ok := n.(*ast.TypeSpec); ok && slices.Contains([]string{"vassal", "wish", "outcome", "run", "demand"}, spec.Name.Name) {
 				for _, field := range spec.Type.(*ast.StructType).Fields.List {
@@ -74,6 +62,96 @@ func TestFactsAreInputsOfDecisions(t *testing.T) {
 	}
 }
 
+// stateReaders are the functions that read the state of a vassal: they look it up in the table, make the inputs of
+// pure decisions, or report it.
+var stateReaders = []string{
+	// the table, and its consequences for the process
+	"Emperor.input", "vassal.takes", "vassal.move", "vassal.living", "vassal.occupied",
+	// inputs of decisions
+	"Emperor.applyWanted", "generationOf.effort", "roster.apart", "roster.holderOf",
+	// reports
+	"logTransition", "feed.publish", "feed.note", "vassal.record", "Emperor.reloadOne", "foundStuck.apply",
+}
+
+// The state of a vassal decides in the table, and in pure decisions, of which it is an input. A new test of it
+// belongs there.
+func TestStatesAreInTheTable(t *testing.T) {
+	constants, readers := map[string]bool{}, map[string]bool{}
+	for _, f := range parsedFiles(t) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Names) == 1 {
+				if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "State" {
+					constants[spec.Names[0].Name] = true
+				}
+			}
+			return true
+		})
+	}
+	if len(constants) < 10 {
+		t.Fatalf("states: %v", constants)
+	}
+	for _, f := range parsedFiles(t, "states.go", "states_doc.go", "passages.go") {
+		for _, d := range f.Decls {
+			d, ok := d.(*ast.FuncDecl)
+			if !ok || isDecision(d) {
+				continue
+			}
+			ast.Inspect(d, func(n ast.Node) bool {
+				for _, e := range comparands(n) {
+					if id, ok := e.(*ast.Ident); ok && constants[id.Name] {
+						t.Errorf("%s compares a state with %s", d.Name.Name, id.Name)
+					}
+				}
+				if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "state" {
+					name := strings.TrimPrefix(receiverOf(d)+"."+d.Name.Name, ".")
+					if readers[name] = true; !slices.Contains(stateReaders, name) {
+						t.Errorf("%s reads the state of a vassal", name)
+					}
+				}
+				return true
+			})
+		}
+	}
+	for _, name := range stateReaders {
+		if !readers[name] {
+			t.Errorf("%s reads no state any more", name)
+		}
+	}
+}
+
+// comparands returns the operands of a comparison, or the values of a case.
+func comparands(n ast.Node) []ast.Expr {
+	switch n := n.(type) {
+	case *ast.BinaryExpr:
+		if n.Op == token.EQL || n.Op == token.NEQ {
+			return []ast.Expr{n.X, n.Y}
+		}
+	case *ast.CaseClause:
+		return n.List
+	}
+	return nil
+}
+
+// parsedFiles are the files of this package, without tests and some others.
+func parsedFiles(t *testing.T, without ...string) (parsed []*ast.File) {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") || slices.Contains(without, name) {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed = append(parsed, f)
+	}
+	return parsed
+}
+
 // readsOf calls read for each field of a vassal that a function reads. A field on the left of an assignment
 // is not read.
 func readsOf(d *ast.FuncDecl, read func(field string)) {
@@ -95,9 +173,20 @@ func readsOf(d *ast.FuncDecl, read func(field string)) {
 
 // isDecision reports whether a function is a method of the input of a decision.
 func isDecision(d *ast.FuncDecl) bool {
+	return slices.Contains([]string{"situation", "edit", "effort", "ending", "aftermath", "finding", "joining", "wait"}, receiverOf(d))
+}
+
+// receiverOf returns the name of the type of a method, also of one with a pointer; empty for a function.
+func receiverOf(d *ast.FuncDecl) string {
 	if d.Recv == nil {
-		return false
+		return ""
 	}
-	of, ok := d.Recv.List[0].Type.(*ast.Ident)
-	return ok && slices.Contains([]string{"situation", "edit", "effort", "ending"}, of.Name)
+	of := d.Recv.List[0].Type
+	if pointer, ok := of.(*ast.StarExpr); ok {
+		of = pointer.X
+	}
+	if id, ok := of.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
 }

@@ -22,8 +22,11 @@ const (
 	// Leave: the process wants to stop. Reinforce: it wants a zerg.
 	Leave     Input = "leave"
 	Reinforce Input = "reinforce"
-	// Alone: the last vassal in its network has ended.
-	Alone Input = "alone"
+	// Alone: the last vassal in its network has ended. HostServes and HostEnds: the vassal whose
+	// network it has begins and ceases to serve.
+	Alone      Input = "alone"
+	HostServes Input = "host-serves"
+	HostEnds   Input = "host-ends"
 	// StopAgain: the operator stops a vassal again that has not accepted requests yet.
 	StopAgain Input = "stop-again"
 	// End: the emperor stops.
@@ -52,6 +55,10 @@ const (
 	// Accepting: the process accepts requests. Ready: it does, and that answers a reload.
 	Accepting Input = "accepting"
 	Ready     Input = "ready"
+	// Adjusted and Realigned: its limits and its network were changed, or could not be: for the
+	// wanted configuration, and back to the one in effect.
+	Adjusted  Input = "adjusted"
+	Realigned Input = "realigned"
 	// Late: it has taken a reload over that it had not answered in time.
 	Late Input = "late"
 	// Unable: the process cannot take the configuration over, or cannot be asked.

@@ -17,6 +17,33 @@ func (r *roster) hostOf(p *Plan) *vassal {
 	return r.named[p.Network.Mode.Of+".ini"]
 }
 
+// joining is everything on which it depends whether a vassal can be launched in the network of another one
+// now.
+type joining struct {
+	at      string // the place of the option, for messages
+	missing string // the name of a vassal that does not exist, and whose network it is to have
+	circle  bool   // each of some vassals is to have the network of the next one
+	tenant  bool   // a tenant's file has the option
+	foreign bool   // the host belongs to another user, or its owner is not known
+	host    string // the name of the vassal with the network
+	serves  bool   // the host serves
+}
+
+// apart returns the reason why the vassal cannot be launched in that network now. Empty: it can.
+func (j joining) apart() string {
+	switch {
+	case j.missing != "":
+		return fmt.Sprintf("%s there is no vassal %q, whose network it is to have", j.at, j.missing)
+	case j.circle:
+		return j.at + " each of the vassals is to have the network of the next one, in a circle: one of them needs a network of its own"
+	case j.tenant && j.foreign:
+		return fmt.Sprintf("%s the vassal %q belongs to another user: a tenant's own file may not choose its network", j.at, j.host)
+	case !j.serves:
+		return fmt.Sprintf("it waits for %s, whose network it has", j.host)
+	}
+	return ""
+}
+
 // apart returns the reason why a vassal cannot be launched in the network of another one now. Empty:
 // it can, or has a network of its own.
 func (r *roster) apart(v *vassal) string {
@@ -28,29 +55,33 @@ func (r *roster) apart(v *vassal) string {
 		return ""
 	}
 	r.joins = true
+	j := joining{at: p.JoinAt, tenant: p.Tenant}
+	j.missing, j.circle = r.chain(v, p)
+	if host := r.hostOf(p); host != nil {
+		j.host, j.serves = host.name, host.state.in(serving)
+		j.foreign = host.wanted == nil || host.wanted.UID != p.UID
+	}
+	return j.apart()
+}
+
+// chain follows the vassals from one to the next, each of which is to have the network of the next. It returns
+// the name of a vassal that does not exist, or reports that the chain leads back to a vassal in it.
+func (r *roster) chain(v *vassal, p *Plan) (missing string, circle bool) {
 	seen := map[*vassal]bool{v: true}
-	for at := p; at.Joins(); {
-		host := r.hostOf(at)
+	for p.Joins() {
+		host := r.hostOf(p)
 		switch {
 		case host == nil:
-			return fmt.Sprintf("%s there is no vassal %q, whose network it is to have", p.JoinAt, at.Network.Mode.Of)
+			return p.Network.Mode.Of, false
 		case seen[host]:
-			return fmt.Sprintf("%s each of the vassals is to have the network of the next one, in a circle: one of them needs a network of its own", p.JoinAt)
+			return "", true
+		case host.wanted == nil:
+			return "", false
 		}
 		seen[host] = true
-		if host.wanted == nil {
-			break
-		}
-		at = host.target()
+		p = host.target()
 	}
-	host := r.hostOf(p)
-	switch {
-	case p.Tenant && (host.wanted == nil || host.wanted.UID != p.UID):
-		return fmt.Sprintf("%s the vassal %q belongs to another user: a tenant's own file may not choose its network", p.JoinAt, host.name)
-	case !host.state.serving():
-		return fmt.Sprintf("it waits for %s, whose network it has", host.name)
-	}
-	return ""
+	return "", false
 }
 
 // guestsOf calls f for each vassal that has, or is to have, the network of another one.
@@ -59,9 +90,9 @@ func (r *roster) guestsOf(host *vassal, f func(guest *vassal)) {
 		return // the usual case costs nothing
 	}
 	for _, v := range r.named {
-		p := v.wanted
-		if v.state.hasProcess() {
-			p = v.config
+		p := v.occupied()
+		if p == nil {
+			p = v.wanted
 		}
 		if p.Joins() && v != host && r.hostOf(p) == host {
 			f(v)
@@ -69,31 +100,20 @@ func (r *roster) guestsOf(host *vassal, f func(guest *vassal)) {
 	}
 }
 
-// meetGuests lets the vassals follow that have the network of another one, after a transition of it:
-// they start behind it, and end with its generation. A vassal that waits for the end of its guests stops
-// behind the last of them.
-func (e *Emperor) meetGuests(v *vassal, was, next State) {
-	switch {
-	case next == Idle, next == Starting:
-		e.vassals.guestsOf(v, func(guest *vassal) { guest.apart = e.vassals.apart(guest) })
-	case next == Running && !was.serving():
-		e.vassals.guestsOf(v, func(guest *vassal) {
-			if guest.state == Idle {
-				e.input(guest, Want)
-			}
-		})
-	case was.serving() && !next.serving():
-		e.vassals.guestsOf(v, func(guest *vassal) {
-			switch {
-			case guest.state.hasProcess():
-				guest.log.Info("its network ends: it is stopped, and follows the next one", "of", v.name)
-				e.input(guest, Want)
-			case guest.state == Queued, guest.state == Reverting: // the next process would have a network that ends
-				e.input(guest, Drop)
-			}
-		})
-	}
-	if !was.hasProcess() || next.hasProcess() || !v.config.Joins() {
+// explainGuests updates the reasons for which vassals wait for the network of another one.
+func (e *Emperor) explainGuests(v *vassal) {
+	e.vassals.guestsOf(v, func(guest *vassal) { guest.apart = e.vassals.apart(guest) })
+}
+
+// tellGuests gives an input to the vassals that have, or are to have, the network of another one: they start
+// behind it, and end with its generation.
+func (e *Emperor) tellGuests(v *vassal, in Input) {
+	e.vassals.guestsOf(v, func(guest *vassal) { e.input(guest, in) })
+}
+
+// leaveHost lets a vassal that waits for the end of its guests continue behind the last of them.
+func (e *Emperor) leaveHost(v *vassal) {
+	if !v.config.Joins() {
 		return
 	}
 	if host := e.vassals.hostOf(v.config); host != nil && !e.vassals.hosts(host) {
@@ -103,6 +123,6 @@ func (e *Emperor) meetGuests(v *vassal, was, next State) {
 
 // hosts reports whether another vassal is in the network of a vassal.
 func (r *roster) hosts(v *vassal) (yes bool) {
-	r.guestsOf(v, func(guest *vassal) { yes = yes || guest.state.hasProcess() })
+	r.guestsOf(v, func(guest *vassal) { yes = yes || guest.occupied() != nil })
 	return yes
 }

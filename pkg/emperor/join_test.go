@@ -10,8 +10,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
-// joining makes guest.ini a vassal for the network of host.ini.
-func joining(o *Options) {
+// guestOfHost makes guest.ini a vassal for the network of host.ini.
+func guestOfHost(o *Options) {
 	o.Concurrency = 1
 	o.Check = func(c monitor.Config) (f Facts, _ error) {
 		if c.Name == "guest.ini" {
@@ -24,7 +24,7 @@ func joining(o *Options) {
 // A vassal stops behind the vassals in its network, and they follow its next process.
 func TestGuestsEndBeforeTheirHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := play(t, joining)
+		s := play(t, guestOfHost)
 		s.put("guest.ini", "1")
 		s.put("host.ini", "2")
 		pass(time.Second)
@@ -47,7 +47,7 @@ func TestGuestsEndBeforeTheirHost(t *testing.T) {
 // A guest that waits for its launch while its host ends waits for the next process of the host, too.
 func TestGuestInTheLineFollowsItsHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := play(t, joining)
+		s := play(t, guestOfHost)
 		s.put("host.ini", "stubborn")
 		s.put("slow.ini", "slow-launch")
 		s.put("guest.ini", "1")

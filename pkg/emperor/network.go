@@ -8,7 +8,6 @@ import (
 
 	"github.com/vishvananda/netns"
 
-	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -96,11 +95,10 @@ type attached interface {
 
 // attachment returns the place of a vassal in the network. Nil: it has none.
 func (v *vassal) attachment() *Attachment {
-	p, ok := v.process.(attached)
-	if !ok || !v.state.alive() {
-		return nil
+	if p, ok := v.living().(attached); ok {
+		return p.Attachment()
 	}
-	return p.Attachment()
+	return nil
 }
 
 // subject returns what live options change: the network, the limits, or both.
@@ -123,85 +121,6 @@ func subject(options []string) string {
 }
 
 const itsNetwork = "its network"
-
-// adjust changes the limits and the network of a running vassal, outside the loop. With more,
-// the process takes over the other options afterwards. about is their subject for messages.
-func (e *Emperor) adjust(v *vassal, version monitor.Version, about string, more bool) {
-	p, ok := v.process.(attached)
-	if !ok {
-		e.replaceProcess(v)
-		return
-	}
-	a, plan := generationOf{v, v.generation}, v.wanted
-	v.adjusting = true
-	e.group.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), adjustTime)
-		defer cancel()
-		e.post(adjusted{a, version, plan, about, more, p.Adjust(ctx, *plan)})
-	})
-}
-
-// adjustTime limits a change of limits and the network. Networks have a shorter limit of their own.
-const adjustTime = time.Minute
-
-// adjusted: limits or the network of a running vassal were changed, or could not be.
-type adjusted struct {
-	generationOf
-	version monitor.Version
-	plan    *Plan
-	about   string
-	more    bool
-	err     error
-}
-
-// have is the verb after its subject.
-func (x adjusted) have() string {
-	if x.about == itsNetwork {
-		return " has "
-	}
-	return " have "
-}
-
-func (x adjusted) apply(e *Emperor) {
-	v := x.v
-	if x.stale() {
-		return
-	}
-	v.adjusting = false
-	if x.effort(x.version).isVoid(v) {
-		x.overtaken(e)
-		return
-	}
-	switch {
-	case x.err != nil:
-		v.refused, v.reloadError = x.version, x.err.Error()
-		v.log.Error("cannot change "+x.about+"; the vassal continues as before", "error", x.err)
-		v.note(AboutReload, "cannot change %s: %v", x.about, x.err)
-	case x.more:
-		e.input(v, Refresh)
-	default:
-		v.refused, v.reloadError, v.reloaded = monitor.Version{}, "", time.Now()
-		v.config = x.plan
-		v.log.Info(x.about+x.have()+"changed", "config", v.config.Version.Short())
-		v.setFault(nil)
-		e.applyWanted(v)
-	}
-}
-
-// overtaken handles a change of the network that is complete when there is a newer
-// configuration, or the vassal does not run any more.
-func (x adjusted) overtaken(e *Emperor) {
-	switch v := x.v; {
-	case v.desired() == Withdrawn || !v.state.serving():
-	case x.err == nil && x.more: // half of it is in effect
-		e.replaceProcess(v)
-	default:
-		if x.err == nil && v.takes(Refresh) {
-			v.config = x.plan
-		}
-		e.applyWanted(v)
-	}
-}
 
 // disconnected: packets do not pass the link of a running vassal, or without a reason do so again.
 type disconnected struct {

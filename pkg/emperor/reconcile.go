@@ -51,8 +51,7 @@ func (e *Emperor) withdraw(v *vassal) {
 	e.input(v, Drop)
 }
 
-// setConfig gives a vassal the configuration that a monitor found for it. An invalid one is
-// ignored, unless nothing runs and the vassal can fall back.
+// setConfig gives a vassal the configuration that a monitor found for it.
 func (e *Emperor) setConfig(v *vassal, p *Plan) {
 	if err := e.vassals.admit(v, p, e.options.OwnerMax); err != nil {
 		refused := *p
@@ -67,10 +66,11 @@ func (e *Emperor) setConfig(v *vassal, p *Plan) {
 		}
 	}
 	v.setFault(p.Err)
-	if p.Err != nil && (!p.Fallback || v.wanted != nil && v.state.alive()) {
-		return
+	found := finding{
+		unusable: p.Err != nil, fallback: p.Fallback, wanted: v.wanted != nil, same: v.wanted != nil && v.wanted.same(p),
+		alive: v.living() != nil, withdrawn: v.desired() == Withdrawn,
 	}
-	if v.wanted != nil && v.desired() != Withdrawn && v.wanted.same(p) {
+	if found.ignored() != "" {
 		return
 	}
 	v.returned = v.returned || v.desired() == Withdrawn

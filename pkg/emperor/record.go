@@ -184,14 +184,14 @@ func (v *vassal) record(o *Options) Record {
 		r.Attributes, r.Addresses, r.UID, r.GID = v.wanted.Attributes, v.wanted.Addresses, v.wanted.UID, v.wanted.GID
 	}
 	switch {
-	case !v.state.alive():
+	case v.living() == nil:
 	case v.listening != nil:
 		r.Addresses = slices.Clone(v.listening)
 	default:
 		r.Addresses = v.config.Addresses
 	}
 	r.Network = v.attachment()
-	if v.state.alive() {
+	if v.living() != nil {
 		r.NoNetwork, r.NoNetworkSince = v.cutReason, v.cutOff
 	}
 	r.Ignored = slices.Sorted(maps.Keys(v.duplicates))
@@ -204,15 +204,11 @@ func (v *vassal) record(o *Options) Record {
 	if r.PID = v.pid(); r.PID != 0 {
 		r.Program, r.Landlocks = v.program, v.landlocks
 	}
-	switch {
-	case v.state == Idle:
-		r.Why = v.situation(o).resting()
-	case v.state == Throttled:
-		r.Why = whyThrottled
-	case v.paused != nil:
-		r.Why, r.PauseUntil = whyThrottled, v.churn.until()
+	r.Why = wait{v.state, v.situation(o).resting(), v.paused != nil}.why()
+	if v.paused != nil && r.Why == whyThrottled {
+		r.PauseUntil = v.churn.until()
 	}
-	if v.state.hasProcess() && !v.state.serving() || v.state == Clearing {
+	if v.state.in(busy) {
 		r.WaitsFor = v.waitsFor
 	}
 	if v.cause != nil {

@@ -61,7 +61,7 @@ func (c compared) apply(e *Emperor) {
 	if len(c.change.Live) > 0 {
 		c.v.log.Info("changing "+subject(c.change.Live), "options", strings.Join(c.change.Live, ", "))
 		c.v.note(AboutReload, "changed options: %s", strings.Join(append(c.change.Live, c.change.Options...), ", "))
-		e.adjust(c.v, c.version, subject(c.change.Live), options != "")
+		e.adjust(c.v, subject(c.change.Live), options != "")
 		return
 	}
 	c.v.log.Info("reloading with its new configuration", "options", options)
@@ -112,7 +112,7 @@ func (e *Emperor) taken(v *vassal) {
 
 // takenLate is taken, for a reload that counted as failed meanwhile.
 func takenLate(e *Emperor, v *vassal) {
-	realign(e, v)
+	v.realign()
 	e.taken(v)
 }
 
@@ -125,7 +125,7 @@ func (e *Emperor) refused(v *vassal) {
 	v.log.Error(what, "error", v.reloadError, "serial", v.serial)
 	v.arm(e.options.Backoff.Reset)
 	if !v.ordered.sameLive(v.config) {
-		realign(e, v)
+		v.realign()
 	}
 	e.applyWanted(v)
 }

@@ -7,7 +7,7 @@ type round struct {
 	queue     []*vassal // that wait for their turn, in order
 	begun     int       // how often all were to be reloaded
 	checks    int       // that are under way before their vassals join the queue
-	reloading int       // vassals that reload now, in a round or not
+	reloading int       // vassals that reload now, in a round or not; effects of the life table count them
 }
 
 // add lets a vassal wait for its turn.
@@ -26,16 +26,6 @@ func (r *round) next(limit int) (turn []*vassal) {
 		}
 	}
 	return turn
-}
-
-// moved counts the vassals that reload. It is called for each transition.
-func (r *round) moved(was, is State) {
-	if was == Reloading {
-		r.reloading--
-	}
-	if is == Reloading {
-		r.reloading++
-	}
 }
 
 // rolling reports whether vassals reload, or wait for it.

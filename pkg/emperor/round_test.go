@@ -16,16 +16,15 @@ func TestRound(t *testing.T) {
 	if len(turn) != 2 || turn[0].name != "a" || turn[1].name != "c" || r.contains(vassals["b"]) || !r.contains(vassals["d"]) {
 		t.Fatalf("the turn of %v has come", turn)
 	}
-	r.moved(Running, Reloading)
-	r.moved(Running, Reloading)
+	r.reloading += 2
 	if turn = r.next(2); len(turn) != 0 {
 		t.Errorf("more than 2 reload")
 	}
-	r.moved(Reloading, Running)
+	r.reloading--
 	if turn = r.next(2); len(turn) != 1 || turn[0].name != "d" {
 		t.Errorf("the next turn is for %v", turn)
 	}
-	if r.moved(Reloading, Clearing); r.rolling() {
+	if r.reloading--; r.rolling() {
 		t.Error("the round does not end")
 	}
 }

@@ -62,6 +62,7 @@ var table = []row{
 	{Idle, Drop, Settled, doSettle},
 	{Idle, Begin, Settled, doBegin},
 	{Idle, Renewed, Settled, doBegin},
+	{Idle, HostServes, Settled, doSettle},
 
 	{Waiting, Knock, Queued, doEnqueue},
 	{Waiting, Bound, Waiting, doRewatch},
@@ -75,10 +76,12 @@ var table = []row{
 
 	{Queued, Slot, Launching, doLaunch},
 	{Queued, Drop, Settled, doDequeue},
+	{Queued, HostEnds, Settled, doDequeue},
 	{Queued, Renewed, Queued, doRetry},
 
 	{Reverting, Slot, Launching, doLaunch},
 	{Reverting, Drop, Settled, doDequeue},
+	{Reverting, HostEnds, Settled, doDequeue},
 	{Reverting, Renewed, Reverting, doRetry},
 
 	{Launching, Launched, Starting, doNothing},
@@ -87,6 +90,7 @@ var table = []row{
 	{Launching, Replace, Cancelling, doCancel},
 	{Launching, Soon, Launching, doPostpone},
 	{Launching, Drop, Cancelling, doCancel},
+	{Launching, HostEnds, Cancelling, doCancelGuest},
 
 	{Cancelling, Launched, Stopping, doStop},
 	{Cancelling, LaunchFailed, Settled, doSettle},
@@ -103,10 +107,13 @@ var table = []row{
 	{Starting, Soon, Starting, doPostpone},
 	{Starting, Drop, Stopping, doStop},
 	{Starting, Leave, Stopping, doStopLeft},
+	{Starting, HostEnds, Stopping, doStopGuest},
 
 	{Running, Refresh, Reloading, doReload},
 	{Running, ReloadAsked, Running, doRefresh},
 	{Running, ReloadedItself, Running, doOwnReload},
+	{Running, Adjusted, Running, doAdjusted},
+	{Running, Realigned, Running, doRealigned},
 	{Running, Late, Running, doTakenLate},
 	{Running, Due, Running, doForgive},
 	{Running, CutOff, Running, doCut},
@@ -118,10 +125,13 @@ var table = []row{
 	{Running, Soon, Running, doPostpone},
 	{Running, Drop, Stopping, doStop},
 	{Running, Leave, Stopping, doStopLeft},
+	{Running, HostEnds, Stopping, doStopGuest},
 	{Running, SocketLost, Stopping, doStopSocket},
 	{Running, Reinforce, Running, doZerg},
 
 	{Reloading, ReloadAsked, Reloading, doNothing},
+	{Reloading, Adjusted, Reloading, doAdjusted},
+	{Reloading, Realigned, Reloading, doRealigned},
 	{Reloading, Ready, Running, doTaken},
 	{Reloading, Refused, Running, doRefuse},
 	{Reloading, Unable, Reloading, doReplace},
@@ -134,6 +144,7 @@ var table = []row{
 	{Reloading, Soon, Running, doPostpone},
 	{Reloading, Drop, Stopping, doStop},
 	{Reloading, Leave, Stopping, doStopLeft},
+	{Reloading, HostEnds, Stopping, doStopGuest},
 	{Reloading, SocketLost, Stopping, doStopSocket},
 	{Reloading, Reinforce, Reloading, doZerg},
 
@@ -145,6 +156,7 @@ var table = []row{
 	{Cursed, Replace, Stopping, doStop},
 	{Cursed, Soon, Cursed, doPostpone},
 	{Cursed, Drop, Stopping, doStop},
+	{Cursed, HostEnds, Stopping, doStopGuest},
 
 	{Stopping, CutOff, Stopping, doNoteCut},
 	{Stopping, Exited, Clearing, doEnd},
@@ -201,28 +213,6 @@ func step(s State, in Input) (next State, do Effect, listed bool) {
 	}
 	return s, doNothing, false
 }
-
-// hasProcess reports whether a process of the vassal may exist in the state.
-func (s State) hasProcess() bool {
-	switch s {
-	case Launching, Cancelling:
-		return true
-	}
-	return s.alive()
-}
-
-// alive reports whether the vassal has a process that was launched and is not
-// known to be dead.
-func (s State) alive() bool {
-	switch s {
-	case Starting, Running, Reloading, Cursed, Stopping, Killing:
-		return true
-	}
-	return false
-}
-
-// serving reports whether the vassal answers in the state.
-func (s State) serving() bool { return s == Running || s == Reloading }
 
 // States lists every state in which a record stays, in the order of the table.
 func States() []State {

@@ -41,6 +41,8 @@ var (
 		{string(Leave), "it wants to stop"},
 		{string(Reinforce), "it wants a zerg"},
 		{string(Alone), "the last vassal in its network has ended"},
+		{string(HostServes), "the vassal whose network it is to have begins to serve"},
+		{string(HostEnds), "the vassal whose network it has ceases to serve"},
 		{string(StopAgain), "the operator stops it again, and it has not accepted requests yet"},
 		{string(End), "the emperor stops"},
 		{string(Refresh), "the process shall take over a configuration: after a change that it can take over, a touch, or the operator's reload"},
@@ -55,6 +57,8 @@ var (
 		{string(LaunchFailed), "the launch is over, and nothing is left of it"},
 		{string(Accepting), "it accepts requests"},
 		{string(Ready), "it accepts requests, which also answers a reload"},
+		{string(Adjusted), "its limits and its network were changed after an edit, or could not be"},
+		{string(Realigned), "they were changed back to the configuration in effect, or could not be"},
 		{string(Late), "it has taken a reload over that it had not answered in time"},
 		{string(Unable), "it cannot take the configuration over without a new process, or cannot be asked"},
 		{string(ReloadedItself), "it reports a reload that it made by itself"},
@@ -84,10 +88,12 @@ var (
 		{string(doBegin), "a refused edit counts again, and a pause ends; then settle"},
 		{string(doLaunch), "the next generation is launched, with the newest bytes, or the ones before when these were refused"},
 		{string(doCancel), "the launch is cancelled, or the hooks of its end"},
+		{string(doCancelGuest), "the launch is cancelled, because its network ends"},
 		{string(doStable), "the time is set after which failures are forgotten (`emperor-backoff-reset`)"},
 		{string(doForgive), "its failures are forgotten"},
 		{string(doStop), "it is asked to stop, and `reload-mercy` begins"},
 		{string(doStopChanged), "the time without a process begins that the change causes; then stop"},
+		{string(doStopGuest), "that its network ends is logged; then stop"},
 		{string(doStopLeft), "that it stops by itself is recorded; then stop"},
 		{string(doStopSocket), "its socket is to be made again; then stop"},
 		{string(doKill), "it is killed"},
@@ -113,6 +119,8 @@ var (
 		{string(doHasten), "a failure is counted; then settle"},
 		{string(doForget), "its socket is closed and removed"},
 		{string(doReload), "it is asked to reload, and `emperor-reload-timeout` begins"},
+		{string(doAdjusted), "the rest of the edit follows: in place, or nothing, or by a new process when there is a newer edit"},
+		{string(doRealigned), "its limits and its network are compared again with the configuration in effect"},
 		{string(doTaken), "the new bytes are in effect"},
 		{string(doTakenLate), "the new bytes are in effect after all"},
 		{string(doExpire), "the reload was not answered; the old bytes stay in effect"},
@@ -124,6 +132,23 @@ var (
 		{string(doRefuse), "the reload has failed; the old bytes stay in effect"},
 		{string(doCurse), "a failure is counted, and `emperor-curse-tolerance` begins"},
 		{string(doSilence), "a failure is counted; then stop"},
+		{string(doBridge), "the time without a process that a change has caused is noted"},
+		{string(doForgetGap), "that time is forgotten: it does not restart by itself"},
+		{string(doRemove), "the record is dropped"},
+		{string(doCountReload), "it counts as one of the vassals that reload (`emperor-concurrency`)"},
+		{string(doUncountReload), "it does not count any more"},
+		{string(doStopZergs), "its zergs end"},
+		{string(doExplainGuests), "vassals for its network wait for another reason"},
+		{string(doBeginGuests), "vassals for its network get the input host-serves"},
+		{string(doEndGuests), "vassals in its network get the input host-ends"},
+		{string(doLeaveHost), "the vassal whose network it had gets the input alone, if it was the last one there"},
+	}
+
+	// groupWords explain the groups of states that have passages.
+	groupWords = []word{
+		{string(withProcess), "a process of it may exist"},
+		{string(serving), "it answers"},
+		{string(resting), "it does not restart by itself"},
 	}
 )
 
@@ -168,9 +193,27 @@ func writeStates(w io.Writer) error {
 	for _, r := range table {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.state, r.input, r.next, r.effect)
 	}
+	writePassages(&b)
 	writeWords(&b, "effect", effectWords)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writePassages prints the effects that do not depend on the input.
+func writePassages(b *strings.Builder) {
+	b.WriteString("\nA transition into a group of states, or out of it, has these effects before its own, whatever its input is:\n")
+	b.WriteString("\n| | group | effect |\n|---|---|---|\n")
+	for _, p := range passages {
+		fmt.Fprintf(b, "| %s | %s | %s |\n", p.crossing, p.group, p.effect)
+	}
+	b.WriteString("\n| group | meaning | states |\n|---|---|---|\n")
+	for _, w := range groupWords {
+		members := make([]string, len(groups[group(w.name)]))
+		for i, s := range groups[group(w.name)] {
+			members[i] = string(s)
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", w.name, w.meaning, strings.Join(members, ", "))
+	}
 }
 
 // between are the inputs that lead from one state to another.

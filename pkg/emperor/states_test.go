@@ -2,6 +2,7 @@ package emperor
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,8 +36,8 @@ var answers = map[State][]Input{
 	Cancelling: {Launched, LaunchFailed},
 	Waiting:    {Knock, Unbound, Hasty, Bound, SocketLost},
 	Starting:   {Accepting, Ready, Exited, Curse, Leave, CutOff},
-	Running:    {Exited, Due, Refresh, Curse, Mute, Leave, Late, ReloadedItself, Reinforce, SocketLost, CutOff},
-	Reloading:  {Ready, Refused, Due, Exited, Curse, Leave, Unable, Reinforce, SocketLost, CutOff},
+	Running:    {Exited, Due, Refresh, Curse, Mute, Leave, Late, Adjusted, Realigned, ReloadedItself, Reinforce, SocketLost, CutOff},
+	Reloading:  {Ready, Refused, Due, Exited, Curse, Leave, Unable, Adjusted, Realigned, Reinforce, SocketLost, CutOff},
 	Cursed:     {Exited, Due, KillNow, CutOff},
 	Stopping:   {Exited, Due, KillNow, StopAgain, CutOff},
 	Killing:    {Exited, End, CutOff},
@@ -52,17 +53,66 @@ func TestChangesAndReloadsInEveryState(t *testing.T) {
 	for _, s := range States() {
 		next, do, listed := step(s, Want)
 		replaced, replace, asked := step(s, Replace)
-		if s.serving() {
+		if s.in(serving) {
 			do = doStopChanged
 		}
 		if replaced != next || asked != listed || replace != do {
 			t.Errorf("%s: a change leads to %s by %q, and a restart to %s by %q", s, replaced, replace, next, do)
 		}
-		if next, _, listed = step(s, ReloadAsked); listed != s.serving() || next != s {
+		if next, _, listed = step(s, ReloadAsked); listed != s.in(serving) || next != s {
 			t.Errorf("%s: a reload is accepted %v and leads to %s", s, listed, next)
 		}
-		if next, do, listed = step(s, CutOff); listed != s.alive() || next != s || do == doCut != s.serving() {
+		if next, do, listed = step(s, CutOff); listed != s.in(alive) || next != s || do == doCut != s.in(serving) {
 			t.Errorf("%s: the loss of the network is recorded %v, leads to %s by %q", s, listed, next, do)
+		}
+	}
+}
+
+// A vassal in the network of another one ends with it from each state that has a process, and a vassal in the
+// line of launches leaves the line. A vassal that has no process yet follows from rest only.
+func TestGuestsInEveryState(t *testing.T) {
+	for _, s := range States() {
+		stopped, _, _ := step(s, Drop)
+		next, _, listed := step(s, HostEnds)
+		if wants := s.in(withProcess) && stopped != s || s == Queued || s == Reverting; listed != wants || listed && next != stopped {
+			t.Errorf("%s: the end of its network is listed %v, and leads to %s, a stop to %s", s, listed, next, stopped)
+		}
+		if next, do, listed := step(s, HostServes); listed != (s == Idle) || listed && (next != Settled || do != doSettle) {
+			t.Errorf("%s: the begin of its network is listed %v, and leads to %s by %q", s, listed, next, do)
+		}
+	}
+}
+
+// Passages are the same for each way between two states, and a way out of a group undoes a way into it.
+func TestPassages(t *testing.T) {
+	effects := func(was, next State) string {
+		var list []string
+		for _, p := range passages {
+			if p.has(was, next) {
+				list = append(list, string(p.effect))
+			}
+		}
+		return strings.Join(list, ", ")
+	}
+	for _, tt := range []struct {
+		was, next State
+		want      string
+	}{
+		{Running, Running, ""},
+		{Settled, Queued, ""},
+		{Settled, Idle, "forget-gap, explain-guests"},
+		{Settled, Gone, "forget-gap, remove"},
+		{Launching, Starting, "explain-guests"},
+		{Starting, Running, "bridge, begin-guests"},
+		{Running, Reloading, "count-reload"},
+		{Reloading, Running, "bridge, uncount-reload"},
+		{Reloading, Stopping, "uncount-reload, stop-zergs, end-guests"},
+		{Running, Clearing, "stop-zergs, end-guests, leave-host"},
+		{Stopping, Clearing, "leave-host"},
+		{Killing, Gone, "forget-gap, remove, leave-host"},
+	} {
+		if got := effects(tt.was, tt.next); got != tt.want {
+			t.Errorf("%s -> %s: %s, want %s", tt.was, tt.next, got, tt.want)
 		}
 	}
 }
@@ -79,7 +129,7 @@ func TestRandomWalkAlwaysEnds(t *testing.T) {
 			if steps > 1000 {
 				t.Fatalf("seed %d: still %s after %d steps", seed, state, steps)
 			}
-			in := []Input{Want, Replace, Soon, Begin, Renewed, Forgiven, ReloadAsked}[random.IntN(7)]
+			in := []Input{Want, Replace, Soon, Begin, Renewed, Forgiven, ReloadAsked, HostServes, HostEnds}[random.IntN(9)]
 			switch {
 			case steps == 100:
 				wanted, in = false, Drop
@@ -100,7 +150,7 @@ func TestRandomWalkAlwaysEnds(t *testing.T) {
 			if do == doSettle || do == doMiss {
 				process = false
 			}
-			if next.alive() && !process {
+			if next.in(alive) && !process {
 				t.Fatalf("seed %d: %s x %s has a process that was not launched", seed, state, in)
 			}
 			state = next
@@ -127,7 +177,13 @@ func TestStateDocumentIsCurrent(t *testing.T) {
 
 // Every word of the table is explained exactly once, and no other words are.
 func TestEveryWordOfTheTableIsExplained(t *testing.T) {
-	used := map[string]map[string]bool{"state": {}, "input": {}, "effect": {}}
+	used := map[string]map[string]bool{"state": {}, "input": {}, "effect": {}, "group": {}}
+	for _, p := range passages {
+		used["effect"][string(p.effect)] = true
+		if len(groups[p.group]) > 0 {
+			used["group"][string(p.group)] = true
+		}
+	}
 	for _, r := range table {
 		used["state"][string(r.state)], used["state"][string(r.next)] = true, true
 		used["input"][string(r.input)] = true
@@ -135,7 +191,7 @@ func TestEveryWordOfTheTableIsExplained(t *testing.T) {
 			used["effect"][string(r.effect)] = true
 		}
 	}
-	for kind, words := range map[string][]word{"state": stateWords, "input": inputWords, "effect": effectWords} {
+	for kind, words := range map[string][]word{"state": stateWords, "input": inputWords, "effect": effectWords, "group": groupWords} {
 		for _, w := range words {
 			if !used[kind][w.name] || w.meaning == "" {
 				t.Errorf("the %s %q is not in the table, or twice among what is explained, or without a meaning", kind, w.name)

@@ -2,6 +2,7 @@ package emperor
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -14,7 +15,7 @@ const unkillable = namespaces.Unkillable
 // findStuck looks for the processes that hold up the end of a vassal, in a goroutine of its
 // own: there may be many.
 func findStuck(_ *Options, v *vassal) {
-	t := foundStuck{generationOf: generationOf{v, v.generation}, state: v.state}
+	t := foundStuck{generationOf: generationOf{v, v.generation}, since: v.since}
 	pid := 0
 	if v.process != nil {
 		pid = v.process.PID()
@@ -30,12 +31,12 @@ func findStuck(_ *Options, v *vassal) {
 // foundStuck: a vassal does not end.
 type foundStuck struct {
 	generationOf
-	state State
+	since time.Time // when it entered the state in which it does not end
 	stuck []namespaces.StuckProcess
 }
 
 func (t foundStuck) apply(e *Emperor) {
-	if t.stale() || t.v.state != t.state {
+	if t.stale() || t.v.since != t.since {
 		return
 	}
 	for _, p := range t.stuck {
@@ -44,7 +45,7 @@ func (t foundStuck) apply(e *Emperor) {
 	if !e.stopping {
 		return
 	}
-	attrs := []any{slog.String("state", string(t.state))}
+	attrs := []any{slog.String("state", string(t.v.state))}
 	if t.v.waitsFor != "" {
 		attrs = append(attrs, slog.String("waits_for", t.v.waitsFor))
 	}

@@ -78,7 +78,8 @@ type run struct {
 	process        Process
 	kept           namespaces.Sockets // of the generation before, between two
 	cancel         context.CancelCauseFunc
-	adjusting      bool // its limits or its network are being changed
+	adjusting      bool       // its limits or its network are being changed
+	adjustment     adjustment // the last such change
 	heartbeatTimer *time.Timer
 }
 
@@ -138,20 +139,32 @@ type history struct {
 	hookRuns            []HookRun // the newest last
 }
 
-// input looks up the transition, moves the vassal and carries out the effect. It reports whether
-// the table has a transition.
+// input looks up the transition, moves the vassal and carries out the effects: the ones of its passages first,
+// then its own. It reports whether the table has a transition. No other function carries out an effect.
 func (e *Emperor) input(v *vassal, in Input) bool {
-	next, do, listed := step(v.state, in)
-	action := e.actions[do]
-	if action.record != nil {
-		action.record(&e.options, v)
+	was := v.state
+	next, do, listed := step(was, in)
+	resolve := func(f func(action)) {
+		for i := range passages {
+			if p := &passages[i]; p.has(was, next) {
+				f(e.actions[p.effect])
+			}
+		}
+		f(e.actions[do])
 	}
-	if next != v.state {
-		e.move(v, next)
+	resolve(func(a action) {
+		if a.record != nil {
+			a.record(&e.options, v)
+		}
+	})
+	if next != was {
+		v.move(next, &e.options)
 	}
-	if action.act != nil {
-		action.act(e, v)
-	}
+	resolve(func(a action) {
+		if a.act != nil {
+			a.act(e, v)
+		}
+	})
 	return listed
 }
 
@@ -161,79 +174,37 @@ func (v *vassal) takes(in Input) bool {
 	return listed
 }
 
-// move is the only place where a state is assigned.
-func (e *Emperor) move(v *vassal, next State) {
-	level := slog.LevelInfo
-	switch next {
-	case Queued, Settled, Launching:
-		level = slog.LevelDebug // transient: left again within the same event, or the work is still to come
-	case BackingOff, Throttled, Cursed, Reverting:
-		level = slog.LevelWarn
-	}
-	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), v.attrs(&e.options, next)...)
+// move is the only place where a state is assigned. The timer of the state before ends.
+func (v *vassal) move(next State, o *Options) {
 	was := v.state
+	logTransition(o, v, next)
 	v.state, v.since = next, time.Now()
-	defer e.meetGuests(v, was, next)
-	e.round.moved(was, next)
-	v.bridge(next)
 	v.disarm()
-	if next == Gone {
-		v.cancelPaused()
-		e.vassals.remove(v)
-	}
-	e.feed.publish(v, was, &e.options)
-	if was.serving() && !next.serving() {
-		e.stopZergs(v)
-	}
+	v.feed.publish(v, was, o)
 }
 
-// bridge ends the time without a process that a change has caused, or forgets it when the
-// vassal does not restart by itself.
-func (v *vassal) bridge(next State) {
-	switch next {
-	case Running:
-		if !v.gapFrom.IsZero() {
-			v.gap = time.Since(v.gapFrom)
-		}
-		v.gapFrom = time.Time{}
-	case Idle, Waiting, Gone:
-		v.gapFrom = time.Time{}
+// living returns the process. Nil: none is known to live.
+func (v *vassal) living() Process {
+	if v.process == nil || !v.state.in(alive) {
+		return nil
 	}
+	return v.process
 }
 
-// attrs returns additional attributes of a transition.
-func (v *vassal) attrs(o *Options, next State) []slog.Attr {
-	attrs := []slog.Attr{slog.Uint64("generation", v.generation)}
-	if v.process != nil {
-		attrs = append(attrs, slog.Int("pid", v.process.PID()))
+// occupied returns the configuration of the process that exists, or may exist. Nil: there is none.
+func (v *vassal) occupied() *Plan {
+	if v.state.in(withProcess) {
+		return v.config
 	}
-	switch next {
-	case Running:
-		attrs = append(attrs, slog.Duration("after", time.Since(v.since).Round(100*time.Microsecond)))
-	case Clearing:
-		if v.exit != nil {
-			attrs = append(attrs, slog.String("exit", v.exit.String()))
-		}
-	case Settled:
-		if v.cause != nil {
-			attrs = append(attrs, slog.Any("error", v.cause))
-		}
-	case Idle:
-		if why := v.situation(o).resting(); why != "" {
-			attrs = append(attrs, slog.String("why", why))
-		}
-	case BackingOff:
-		attrs = append(attrs, slog.Duration("wait", v.pause.Round(time.Millisecond)), slog.Int("failures", v.failures))
-	}
-	return attrs
+	return nil
 }
 
 // pid is the id of the vassal's process. Zero: none lives.
 func (v *vassal) pid() int {
-	if v.process == nil || !v.state.alive() {
-		return 0
+	if p := v.living(); p != nil {
+		return p.PID()
 	}
-	return v.process.PID()
+	return 0
 }
 
 // setFault records the error in the newest configuration and logs it once.
@@ -257,7 +228,7 @@ func (v *vassal) setFault(err error) {
 		return
 	}
 	text := "cannot use its configuration"
-	if v.state.hasProcess() {
+	if v.occupied() != nil {
 		text = "cannot use its new configuration; the old one keeps running"
 	}
 	for mistake := range strings.SplitSeq(v.fault, "\n") { // the cause first, each on a line
