@@ -67,8 +67,8 @@ func BenchmarkNetwork(b *testing.B) {
 }
 
 // BenchmarkNetworkRespawn measures how late the first connections of a vassal that was killed are, at
-// its same address: from the host, whose clients try all the time, and from the vassal to the host.
-// A packet that is lost costs its sender a second.
+// its same addresses of both families: from the host, whose clients try all the time, and from the vassal to the
+// host. A packet that is lost costs its sender a second.
 func BenchmarkNetworkRespawn(b *testing.B) {
 	const times = 80
 	w := newWorld(b)
@@ -79,30 +79,39 @@ func BenchmarkNetworkRespawn(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
-	w.vassal("a.ini", "http-socket = :8080", "static-map = /=/srv", "uid = 4001", "gid = 4001",
-		"exec-as-user = curl -s -o /dev/null -w 'it has connected after %%{time_connect}' http://$UWSGI_VASSAL_GATEWAY:8081/")
+	const reach = "exec-as-user = curl -s -o /dev/null -w '%s has connected after %%%%{time_connect}' http://%s:8081/"
+	w.vassal("a.ini", "http-socket = [::]:8080", "static-map = /=/srv", "uid = 4001", "gid = 4001",
+		fmt.Sprintf(reach, "IPv4", "$UWSGI_VASSAL_GATEWAY"), fmt.Sprintf(reach, "IPv6", "[$UWSGI_VASSAL_GATEWAY6]"))
 	e := w.start(append(routedArgs, "--emperor-backoff", "10ms", "--emperor-backoff-max", "10ms", "--emperor-network-to-host", "8081")...)
 	pid := e.running("a.ini")
-	e.await("a.ini", "it has connected after")
-	text := netip.AddrPortFrom(w.attachment("a").Network.Addresses[0], 8080).String()
-	connected := regexp.MustCompile(`it has connected after ([0-9.]+)`)
+	addresses := w.attachment("a").Network.Addresses
+	took := map[string][]time.Duration{}
+	connected := regexp.MustCompile(`has connected after ([0-9.]+)`)
+	toHost := func(family string) time.Duration {
+		seconds, err := strconv.ParseFloat(connected.FindStringSubmatch(e.await("a.ini", family+" has connected after").raw)[1], 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(seconds * float64(time.Second))
+	}
 	for b.Loop() {
-		var host, peer []time.Duration
+		clear(took)
 		for range times {
-			ready, answers := make(chan struct{}), make(chan time.Time, 1)
-			go w.enterNet(func() { answers <- firstAnswer(text, ready) })
+			answers, ready := make([]chan time.Time, len(addresses)), make(chan struct{})
+			for i, a := range addresses {
+				answers[i] = make(chan time.Time, 1)
+				go w.enterNet(func() { answers[i] <- firstAnswer(netip.AddrPortFrom(a, 8080).String(), ready) })
+			}
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 			pid = e.running("a.ini")
 			since := time.Now()
 			close(ready)
-			host = append(host, (<-answers).Sub(since))
-			seconds, err := strconv.ParseFloat(connected.FindStringSubmatch(e.await("a.ini", "it has connected after").raw)[1], 64)
-			if err != nil {
-				b.Fatal(err)
+			for i, family := range []string{"IPv4", "IPv6"} {
+				took["host-"+family] = append(took["host-"+family], (<-answers[i]).Sub(since))
+				took["peer-"+family] = append(took["peer-"+family], toHost(family))
 			}
-			peer = append(peer, time.Duration(seconds*float64(time.Second)))
 		}
-		for from, took := range map[string][]time.Duration{"host": host, "peer": peer} {
+		for from, took := range took {
 			late := slices.DeleteFunc(slices.Clone(took), func(d time.Duration) bool { return d <= 200*time.Millisecond })
 			b.ReportMetric(milliseconds(median(slices.Clone(took))), from+"-ms-median")
 			b.ReportMetric(milliseconds(slices.Max(took)), from+"-ms-at-worst")

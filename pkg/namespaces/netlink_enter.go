@@ -14,14 +14,11 @@ type NetnsOpener struct {
 	requests chan netnsRequest
 }
 
+// netnsRequest is a call in a network namespace.
 type netnsRequest struct {
 	ns     netns.NsHandle
-	answer chan netnsAnswer
-}
-
-type netnsAnswer struct {
-	socket *Netlink
-	err    error
+	open   func() error
+	answer chan error
 }
 
 // NewNetnsOpener starts its thread. The caller closes the opener.
@@ -40,11 +37,23 @@ func (o *NetnsOpener) Close() { close(o.requests) }
 
 // Open opens a socket in a network namespace. The caller closes it. The handle stays the caller's,
 // who may close it when Open has returned.
-func (o *NetnsOpener) Open(ns netns.NsHandle) (*Netlink, error) {
-	answer := make(chan netnsAnswer, 1)
-	o.requests <- netnsRequest{ns, answer}
-	a := <-answer
-	return a.socket, a.err
+func (o *NetnsOpener) Open(ns netns.NsHandle) (n *Netlink, err error) {
+	err = o.within(ns, func() (err error) { n, err = OpenNetlink(); return err })
+	return n, err
+}
+
+// WatchRoutes subscribes to the routes of a network namespace, like the function of that name. The handle
+// stays the caller's, as in Open.
+func (o *NetnsOpener) WatchRoutes(ns netns.NsHandle) (w *RouteWatch, err error) {
+	err = o.within(ns, func() (err error) { w, err = WatchRoutes(); return err })
+	return w, err
+}
+
+// within lets the thread call open in a network namespace.
+func (o *NetnsOpener) within(ns netns.NsHandle, open func() error) error {
+	answer := make(chan error, 1)
+	o.requests <- netnsRequest{ns, open, answer}
+	return <-answer
 }
 
 func (o *NetnsOpener) run() {
@@ -52,13 +61,13 @@ func (o *NetnsOpener) run() {
 	runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
 	for r := range o.requests {
 		if err := netns.Set(r.ns); err != nil {
-			r.answer <- netnsAnswer{err: fmt.Errorf("cannot enter a network namespace: %w", err)}
+			r.answer <- fmt.Errorf("cannot enter a network namespace: %w", err)
 			continue
 		}
-		socket, err := OpenNetlink()
+		err := r.open()
 		// A thread that stayed there would keep the namespace after its processes. If it cannot
 		// leave, it does so with the next request: it opens sockets only after it has entered.
 		_ = netns.Set(o.home)
-		r.answer <- netnsAnswer{socket, err}
+		r.answer <- err
 	}
 }

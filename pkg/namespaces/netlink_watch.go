@@ -6,27 +6,72 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
+// Events is a subscription to events of the kernel by netlink(7).
+type Events struct {
+	socket *nl.NetlinkSocket
+	ended  atomic.Bool
+}
+
+// Subscribe opens one, of a protocol such as unix.NETLINK_ROUTE, in the network namespace of the thread. The caller
+// closes it.
+func Subscribe(protocol int, groups ...uint) (*Events, error) {
+	socket, err := nl.Subscribe(protocol, groups...)
+	if err != nil {
+		return nil, err
+	}
+	return &Events{socket: socket}, nil
+}
+
+// Close ends Next. It is called once.
+func (e *Events) Close() {
+	e.ended.Store(true)
+	e.socket.Close()
+}
+
+// Next blocks until there are messages of the kernel. It returns ErrEventsLost, or os.ErrClosed after Close.
+func (e *Events) Next() ([]syscall.NetlinkMessage, error) {
+	for {
+		messages, from, err := e.socket.Receive()
+		switch {
+		case e.ended.Load():
+			return nil, os.ErrClosed
+		case errors.Is(err, unix.ENOBUFS):
+			return nil, ErrEventsLost
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, fmt.Errorf("cannot receive events of netlink: %w", err)
+		case from.Pid == nl.PidKernel: // any process may send to this socket
+			return messages, nil
+		}
+	}
+}
+
+// ErrEventsLost means that the kernel had no room for more events. The next events are
+// complete again; the state in between has to be read.
+var ErrEventsLost = errors.New("events were lost")
+
 // LinkWatch reports changes of the interfaces in the network namespace of this process.
-type LinkWatch struct{ socket *nl.NetlinkSocket }
+type LinkWatch struct{ events *Events }
 
 // WatchLinks subscribes to the kernel's events (rtnetlink(7), RTNLGRP_LINK). The caller closes
 // the watch.
 func WatchLinks() (*LinkWatch, error) {
-	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
+	events, err := Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch links: %w", err)
 	}
-	return &LinkWatch{socket}, nil
+	return &LinkWatch{events}, nil
 }
 
 // Close ends Next.
-func (w *LinkWatch) Close() { w.socket.Close() }
+func (w *LinkWatch) Close() { w.events.Close() }
 
 // LinkEvent is the state of an interface after a change.
 type LinkEvent struct {
@@ -35,13 +80,9 @@ type LinkEvent struct {
 	Gone bool
 }
 
-// ErrEventsLost means that the kernel had no room for more events. The next events are
-// complete again; the state in between has to be read.
-var ErrEventsLost = errors.New("events were lost")
-
 // Next blocks until there are events. It returns ErrEventsLost, or os.ErrClosed after Close.
 func (w *LinkWatch) Next() (events []LinkEvent, err error) {
-	messages, err := receive(w.socket)
+	messages, err := w.events.Next()
 	for _, m := range messages {
 		kind := m.Header.Type
 		if (kind == unix.RTM_NEWLINK || kind == unix.RTM_DELLINK) && len(m.Data) >= unix.SizeofIfInfomsg {
@@ -53,7 +94,7 @@ func (w *LinkWatch) Next() (events []LinkEvent, err error) {
 
 // RouteWatch reports changes of the routes in the network namespace of this process, and of the
 // rules that choose between them.
-type RouteWatch struct{ socket *nl.NetlinkSocket }
+type RouteWatch struct{ events *Events }
 
 // RouteEvent is one change: a hint to look the routes up.
 type RouteEvent struct {
@@ -68,19 +109,19 @@ type RouteEvent struct {
 // WatchRoutes subscribes to the kernel's events (rtnetlink(7), RTNLGRP_IPV4_ROUTE and
 // RTNLGRP_IPV4_RULE). The caller closes the watch.
 func WatchRoutes() (*RouteWatch, error) {
-	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE)
+	events, err := Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE)
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch routes: %w", err)
 	}
-	return &RouteWatch{socket}, nil
+	return &RouteWatch{events}, nil
 }
 
 // Close ends Next.
-func (w *RouteWatch) Close() { w.socket.Close() }
+func (w *RouteWatch) Close() { w.events.Close() }
 
 // Next blocks until there are events. It returns ErrEventsLost, or os.ErrClosed after Close.
 func (w *RouteWatch) Next() (events []RouteEvent, err error) {
-	messages, err := receive(w.socket)
+	messages, err := w.events.Next()
 	for _, m := range messages {
 		switch kind := m.Header.Type; kind {
 		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
@@ -111,20 +152,4 @@ func routeEvent(b []byte) (e RouteEvent, ok bool) {
 	}
 	e.To, e.Protocol = netip.PrefixFrom(to, bits), b[5]
 	return e, e.To.IsValid()
-}
-
-// receive returns the kernel's next messages. None: the message was not the kernel's.
-func receive(socket *nl.NetlinkSocket) ([]syscall.NetlinkMessage, error) {
-	messages, from, err := socket.Receive()
-	switch {
-	case errors.Is(err, unix.ENOBUFS):
-		return nil, ErrEventsLost
-	case errors.Is(err, os.ErrClosed), errors.Is(err, unix.EAGAIN): // the same while it blocks
-		return nil, os.ErrClosed
-	case err != nil:
-		return nil, fmt.Errorf("cannot receive events of rtnetlink: %w", err)
-	case from.Pid != nl.PidKernel:
-		return nil, nil
-	}
-	return messages, nil
 }

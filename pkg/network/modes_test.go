@@ -210,12 +210,17 @@ func TestForgeryOnABridge(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatalf("after %v the guards are not restored", how)
 		}
-		if again := whole(); again != guarded {
-			t.Errorf("after %v the guards are\n%s\ninstead of\n%s", how, again, guarded)
+		// The kernel reports one transaction in several messages, so that a late one may find a part of the next
+		// damage, whose rest is restored afterwards.
+		for end := time.Now().Add(patience); whole() != guarded; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("after %v the guards are\n%s\ninstead of\n%s", how, whole(), guarded)
+			}
 		}
 	}
-	if n := s.Stats().Restored; n != 5 {
-		t.Errorf("%d restorations are counted", n)
+	before := s.Stats().Restored
+	if before < 5 {
+		t.Errorf("%d restorations are counted", before)
 	}
 	// The end of a vassal is no attack, nor is a link that another program deletes.
 	if err := s.Down(la); err != nil {
@@ -226,9 +231,13 @@ func TestForgeryOnABridge(t *testing.T) {
 		t.Error(err)
 	}
 	nft(t, "flush", "ruleset") // events are handled in order
-	<-restored
-	if n := s.Stats().Restored; n != 6 {
-		t.Errorf("%d restorations are counted", n)
+	for end := time.Now().Add(patience); s.Stats().Restored == before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the policy is not restored")
+		}
+	}
+	if n := s.Stats().Restored; n != before+1 {
+		t.Errorf("%d restorations are counted, and %d before", n, before)
 	}
 }
 

@@ -112,6 +112,8 @@ type sockets struct {
 	// open opens a socket here, and enter one in a network namespace.
 	open  func() (rtnetlink, error)
 	enter func(ns netns.NsHandle) (rtnetlink, error)
+	// watchRoutes watches the routes of one.
+	watchRoutes func(ns netns.NsHandle) (*namespaces.RouteWatch, error)
 }
 
 // Open removes the leftovers of an emperor that was killed, and prepares the host: gateway
@@ -127,6 +129,7 @@ func Open(c Config) (_ *Stage, err error) {
 	s.turns = make(chan rtnetlink, workers)
 	s.open = func() (rtnetlink, error) { return namespaces.OpenNetlink() }
 	s.enter = func(ns netns.NsHandle) (rtnetlink, error) { return s.opener.Open(ns) }
+	s.watchRoutes = func(ns netns.NsHandle) (*namespaces.RouteWatch, error) { return s.opener.WatchRoutes(ns) }
 	for range workers {
 		s.turns <- nil
 	}
@@ -185,7 +188,7 @@ func (s *Stage) prepare() error {
 		return err
 	}
 	if s.table, err = OpenTable(s.id, s.policy(guarded)); err != nil {
-		deleted.socket.Close()
+		deleted.events.Close()
 		return explained("", err)
 	}
 	s.deleted = deleted

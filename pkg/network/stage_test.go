@@ -450,8 +450,8 @@ func TestFailuresAreUndone(t *testing.T) {
 // failEach lets each call of an Up fail, of which there are at least least.
 func failEach(t *testing.T, s *Stage, least int, wish spec.Wish) {
 	t.Helper()
-	open, enter := s.open, s.enter
-	defer func() { s.open, s.enter = open, enter }()
+	open, enter, watch := s.open, s.enter, s.watchRoutes
+	defer func() { s.open, s.enter, s.watchRoutes = open, enter, watch }()
 	settled(t)
 	if err := s.Down(up(t, s, "a.ini", newNetns(t), wish)); err != nil { // a bridge is down after its last port only
 		t.Fatal(err)
@@ -482,6 +482,13 @@ func failEach(t *testing.T, s *Stage, least int, wish spec.Wish) {
 			s.enter = func(ns netns.NsHandle) (rtnetlink, error) {
 				r, err := enter(ns)
 				return faulty{r, &left, fault, end}, err
+			}
+			s.watchRoutes = func(ns netns.NsHandle) (w *namespaces.RouteWatch, err error) {
+				err = faulty{nil, &left, fault, end}.fail(func() (err error) { w, err = watch(ns); return err })
+				if err != nil && w != nil {
+					w.Close()
+				}
+				return w, err
 			}
 			for range workers { // sockets of the round before
 				if r := <-s.turns; r != nil {

@@ -104,19 +104,23 @@ func (l *Link) remedy(command string) string {
 	return fmt.Sprintf("emperor enter %s -- %s, or emperor restart %[1]s", l.Vassal, command)
 }
 
-// addressFault reports an address that is missing inside. The kernel adds one of IPv6 a moment after its
-// message.
+// addressFault reports an address that is missing inside.
 func (l *Link) addressFault(n rtnetlink) error {
+	missing, err := l.absent(n)
+	if err != nil || !missing.IsValid() {
+		return err
+	}
+	return &fault{what: fmt.Sprintf("a program of the vassal has removed its address %s", missing), hint: "emperor restart " + l.Vassal}
+}
+
+// absent returns the first address whose packets do not stay inside. Invalid: there is none.
+func (l *Link) absent(n rtnetlink) (netip.Addr, error) {
 	for _, a := range l.Addresses {
-		via, err := routeTo(n, a)
-		if err != nil {
-			return err
-		}
-		if via != loopback { // packets to an own address stay
-			return &fault{what: fmt.Sprintf("a program of the vassal has removed its address %s", a), hint: "emperor restart " + l.Vassal}
+		if via, err := routeTo(n, a); err != nil || via != loopback {
+			return a, err
 		}
 	}
-	return nil
+	return netip.Addr{}, nil
 }
 
 // wayFault reports that packets of the vassal do not go to the host.

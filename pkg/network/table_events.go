@@ -10,6 +10,8 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // deletion is an event of nftables: a table was deleted, or a part of it.
@@ -22,17 +24,17 @@ type deletion struct {
 
 // deletions reports deletions that any program makes in this network namespace.
 type deletions struct {
-	socket *nl.NetlinkSocket
+	events *namespaces.Events
 	done   chan struct{}
 }
 
 // watchDeletions subscribes. Deletions from now on are reported after a call of follow.
 func watchDeletions() (*deletions, error) {
-	socket, err := nl.Subscribe(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
+	events, err := namespaces.Subscribe(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch nftables: %w", err)
 	}
-	return &deletions{socket, make(chan struct{})}, nil
+	return &deletions{events, make(chan struct{})}, nil
 }
 
 // follow calls a function for the deletions of each transaction, until close. No deletions: events
@@ -40,20 +42,16 @@ func watchDeletions() (*deletions, error) {
 func (d *deletions) follow(each func([]deletion), log *slog.Logger) {
 	defer close(d.done)
 	for {
-		messages, from, err := d.socket.Receive()
+		messages, err := d.events.Next()
 		switch {
-		case errors.Is(err, unix.ENOBUFS):
+		case errors.Is(err, namespaces.ErrEventsLost):
 			each(nil)
 			continue
-		case errors.Is(err, os.ErrClosed), errors.Is(err, unix.EAGAIN): // the same while it blocks
+		case errors.Is(err, os.ErrClosed):
 			return
-		case errors.Is(err, unix.EINTR):
-			continue
 		case err != nil:
 			log.Error("cannot watch nftables any more: a policy that another program deletes is not set again", "error", err)
 			return
-		case from.Pid != nl.PidKernel:
-			continue
 		}
 		var list []deletion
 		for _, m := range messages {
@@ -69,7 +67,7 @@ func (d *deletions) follow(each func([]deletion), log *slog.Logger) {
 
 // close ends follow. It is called once, after follow has been started.
 func (d *deletions) close() {
-	d.socket.Close()
+	d.events.Close()
 	<-d.done
 }
 

@@ -68,11 +68,11 @@ type connecting struct {
 func (c *connecting) steps() []func(context.Context) error {
 	switch c.request.Wish.Mode.Kind {
 	case spec.Bridge:
-		return []func(context.Context) error{c.join, c.lease, c.pair, c.port, c.settings, c.inside, c.rates, c.carrier, c.outside, c.admit, c.verify}
+		return []func(context.Context) error{c.join, c.lease, c.pair, c.port, c.settings, c.inside, c.rates, c.carrier, c.usable, c.outside, c.admit, c.verify}
 	case spec.Macvlan, spec.Ipvlan:
-		return []func(context.Context) error{c.parent, c.born, c.inside}
+		return []func(context.Context) error{c.parent, c.born, c.inside, c.usable}
 	default:
-		return []func(context.Context) error{c.lease, c.pair, c.settings, c.inside, c.rates, c.carrier, c.outside, c.admit, c.verify}
+		return []func(context.Context) error{c.lease, c.pair, c.settings, c.inside, c.rates, c.carrier, c.usable, c.outside, c.admit, c.verify}
 	}
 }
 
@@ -228,6 +228,37 @@ func (s *Stage) limit(out, in rtnetlink, l *Link, was, is spec.Rate) error {
 }
 
 func (c *connecting) carrier(ctx context.Context) error { return c.arrival.await(ctx, c.out) }
+
+// usable returns when the vassal takes packets to its addresses. The kernel answers the message that adds
+// an address of IPv6 before its route is there, which a work queue adds (addrconf_dad_work of
+// net/ipv6/addrconf.c); until then a packet to the address is lost, and its sender repeats it after a second.
+func (c *connecting) usable(ctx context.Context) error {
+	if missing, err := c.link.absent(c.in); err != nil || !missing.IsValid() {
+		return err
+	}
+	routes, err := c.watchRoutes(c.request.Netns)
+	if err != nil {
+		return err
+	}
+	watching := context.AfterFunc(ctx, routes.Close)
+	defer func() {
+		if watching() {
+			routes.Close()
+		}
+	}()
+	for {
+		missing, err := c.link.absent(c.in)
+		if err != nil || !missing.IsValid() {
+			return err
+		}
+		switch _, err := routes.Next(); {
+		case errors.Is(err, os.ErrClosed):
+			return fmt.Errorf("it does not get its address %s: %w", missing, context.Cause(ctx))
+		case err != nil && !errors.Is(err, namespaces.ErrEventsLost):
+			return err
+		}
+	}
+}
 
 // admit adds the vassal to the policy, and to the links that an emperor has.
 func (c *connecting) admit(context.Context) error {
