@@ -41,6 +41,7 @@ func listCommand() *cobra.Command {
 		text, err := l.fetch(ctx)
 		if err == nil {
 			_, err = io.WriteString(c.OutOrStdout(), text)
+			o.noteVersion(c)
 		}
 		return err
 	})

@@ -28,6 +28,7 @@ func statusCommand() *cobra.Command {
 			"On a terminal the most important lines fill at most one screen; --all prints the others too. In a pipe the output is complete.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		if len(args) == 0 {
+			defer o.noteVersion(c)
 			return emperorStatus(ctx, o, c)
 		}
 		var s control.Status

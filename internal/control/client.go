@@ -11,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +22,8 @@ import (
 type Client struct {
 	dir  string
 	http http.Client
+	// version is the emperor's, of its last answer. Empty: it has not answered.
+	version string
 }
 
 // NewClient returns a client for the emperor with that runtime directory.
@@ -99,6 +102,7 @@ func (c *Client) open(ctx context.Context, alive func(next time.Duration), metho
 		return nil, c.explain(err)
 	}
 	alive(patience)
+	c.version = strings.TrimPrefix(answer.Header.Get("Server"), serverName)
 	if answer.StatusCode == http.StatusOK {
 		return answer.Body, nil
 	}
@@ -109,6 +113,10 @@ func (c *Client) open(ctx context.Context, alive func(next time.Duration), metho
 	}
 	return nil, f
 }
+
+// Version returns the version of the emperor that has answered, with its commit and day where they are
+// known. Empty: none has answered, or it is too old to tell.
+func (c *Client) Version() string { return c.version }
 
 // explain adds the operator's remedy to the error of a socket that does not answer.
 func (c *Client) explain(err error) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/output"
+	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
@@ -99,9 +100,13 @@ func (s *Server) Run(ctx context.Context, c *RuntimeDir) error {
 	return fmt.Errorf("the control socket: %w", err)
 }
 
+// serverName precedes the version of the emperor in the header Server of all answers.
+const serverName = "emperor/"
+
 // admit answers clients that the gate has admitted.
 func (s *Server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Server", serverName+version.Text())
 		g := connOf(r.Context())
 		if g.refused != nil {
 			w.Header().Set("Connection", "close")

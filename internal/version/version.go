@@ -13,12 +13,13 @@ var commit, date string
 // Commit returns the first digits of the commit that the program was built from. Empty: not known.
 func Commit() string { return commit }
 
-// Line is the answer of a program to --version: its name and the version, with the commit and its
-// day where they are known.
-func Line(program string) string {
-	line := program + " " + Number
+// Text is the version, with the commit and its day where they are known.
+func Text() string {
 	if known := strings.TrimSuffix(strings.TrimPrefix(commit+", "+date, ", "), ", "); known != "" {
-		line += " (" + known + ")"
+		return Number + " (" + known + ")"
 	}
-	return line
+	return Number
 }
+
+// Line is the answer of a program to --version: its name and the version.
+func Line(program string) string { return program + " " + Text() }

@@ -9,6 +9,7 @@ import (
 	"github.com/emperor-go/emperor/internal/claims"
 	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/journal"
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/version"
@@ -27,7 +28,7 @@ import (
 type gathered struct {
 	options     *config.Emperor
 	log         *slog.Logger
-	program     string // of vassals
+	programs    *libexec.Programs // of vassals
 	libraries   hooks.Libraries
 	files       *reads.Pool
 	monitors    []monitor.Monitor
@@ -70,7 +71,7 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 	if err := errors.Join(ownEnvironment(o), namespaces.CloseOnExecFrom(3)); err != nil {
 		return nil, err
 	}
-	if g.program, g.libraries, err = vassalProgram(o); err != nil {
+	if err := g.holdPrograms(); err != nil {
 		return nil, err
 	}
 	if err := o.Around.Libraries.Load(func(err error) { log.Warn("a plugin is left out", "error", err) }); err != nil {
@@ -84,7 +85,7 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 		return nil, err
 	}
 	collectOrphans(ctx, log)
-	if g.tools, err = newTools(o, g.program, log); err != nil {
+	if g.tools, err = newTools(o, g.programs.Main.At, log); err != nil {
 		return nil, err
 	}
 	g.undo = append(g.undo, g.tools.close)
@@ -106,7 +107,7 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 		return nil, err
 	}
 	g.cgroups = cgroups
-	warnReaders(log, g.program)
+	warnReaders(log, g.programs.Main.Path)
 	log.Info("emperor "+version.Number+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	if cgroups != nil {
 		limitVassals(cgroups, log)
@@ -116,6 +117,20 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 	}
 	g.ledger = g.sockets.ledger(ctx)
 	return g, g.openNetwork(ctx, a)
+}
+
+// holdPrograms opens the programs of vassals, before hooks of this emperor run.
+func (g *gathered) holdPrograms() error {
+	path, libraries, err := vassalProgram(g.options)
+	if err != nil {
+		return err
+	}
+	if g.programs, err = libexec.HoldAll(path, companions...); err != nil {
+		return err
+	}
+	g.libraries = libraries
+	g.undo = append(g.undo, g.programs.Close)
+	return nil
 }
 
 // keep records the reverse of a step, unless the step has failed.

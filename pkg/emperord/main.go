@@ -8,6 +8,7 @@ package emperord
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -55,6 +56,10 @@ func program(args []string, a Additions) int {
 		for _, w := range warnings {
 			fmt.Fprintln(os.Stderr, "emperor: warning:", w)
 		}
+	}
+	if errors.Is(err, config.ErrVersion) {
+		cli.PrintVersion(os.Stdout)
+		return 0
 	}
 	if optiondocs.Answer(os.Stdout, "emperor", cli.Help, err) {
 		return 0

@@ -13,12 +13,17 @@ import (
 // openNames lets vassals resolve names.
 func (g *gathered) openNames() error {
 	stage := g.connections.stage
-	program, err := libexec.Find(dns.ProgramName)
+	path, err := libexec.Find(dns.ProgramName)
 	if err != nil {
 		return err
 	}
+	program, err := libexec.Hold(path)
+	if err != nil {
+		return err
+	}
+	g.undo = append(g.undo, program.Close)
 	names, err := dns.Open(dns.Config{
-		Mode: g.options.Network.DNS, Dir: g.namesDir(), Program: program,
+		Mode: g.options.Network.DNS, Dir: g.namesDir(), Program: program.At,
 		Setup:   dns.Setup{Gateways: stage.Gateways(), Pool: stage.Prefixes(), Between: g.options.Network.Between, UID: dns.User, GID: dns.User},
 		Private: g.options.Clone.Has(namespaces.NewMount), Own: network.HostAddresses, Answering: stage.AnswerNames, Log: g.log,
 	})

@@ -8,10 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/libexec"
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// tenantPrograms run as the user of a vassal.
-var tenantPrograms = []string{"vassal", "vassal-native", libexec.Server, libexec.Helper}
+// companions are the programs that the vassal program finds beside itself, and tenantPrograms all
+// that run as the user of a vassal.
+var (
+	companions     = []string{libexec.Server, libexec.Helper, hooks.TwinOf("vassal")}
+	tenantPrograms = append([]string{"vassal"}, companions...)
+)
 
 // warnReaders warns when tenants can read the programs of vassals, or when an emperor that
 // needs to cannot. A user who can read the file of a program can access a process of that user

@@ -91,16 +91,16 @@ func (v Visit) Prepare(errand any) (_ *Visitor, err error) {
 		}
 		visitor.Files = append(visitor.Files, f)
 	}
-	if err = visitor.begin(alone); err != nil {
-		return nil, err
-	}
 	if t.Move {
 		links := []string{"root", "cwd"}
 		if v.AtRoot {
 			links[1] = "root"
 		}
-		err = visitor.place(v.At, links)
+		if err = visitor.place(v.At, links); err != nil {
+			return nil, err
+		}
 	}
+	err = visitor.begin(alone)
 	if err == nil && v.Held != nil {
 		err = stillThere(v.Held)
 	}
@@ -111,7 +111,7 @@ func (v Visit) Prepare(errand any) (_ *Visitor, err error) {
 const threadless = NewUser | NewTime
 
 // begin runs the program through util-linux's nsenter, for the namespaces that no Go program
-// can enter.
+// can enter. The program's descriptor is the last one: nsenter does not have the caller's others.
 func (v *Visitor) begin(namespaces []string) error {
 	if len(namespaces) == 0 {
 		return nil
@@ -124,22 +124,34 @@ func (v *Visitor) begin(namespaces []string) error {
 	if os.Geteuid() != 0 { // this user is root in the user namespaces that it makes, and must stay so
 		v.Args = append(v.Args, "--preserve-credentials")
 	} // root of the host may be no user there: nsenter becomes root of the namespace
-	v.Args = append(v.Args, "--", v.Path, visitorName)
-	v.Path = path
+	program, err := openPath(v.Path, 0)
+	if err != nil {
+		return err
+	}
+	v.Args = append(v.Args, "--", fmt.Sprintf("/proc/self/fd/%d", visitFD+len(v.Files)), visitorName)
+	v.Path, v.Files = path, append(v.Files, program)
 	return nil
 }
 
 // place adds the directories of the process.
 func (v *Visitor) place(pid int, links []string) error {
 	for _, link := range links {
-		path := fmt.Sprintf("/proc/%d/%s", pid, link)
-		fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) // does not access the filesystem behind it
+		f, err := openPath(fmt.Sprintf("/proc/%d/%s", pid, link), unix.O_DIRECTORY) // does not access the filesystem behind it
 		if err != nil {
 			return fmt.Errorf("cannot enter its directories: %w", err)
 		}
-		v.Files = append(v.Files, os.NewFile(uintptr(fd), path))
+		v.Files = append(v.Files, f)
 	}
 	return nil
+}
+
+// openPath opens a place in the file system, not its contents.
+func openPath(path string, flags int) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|flags, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // addTask adds the task as a file in memory. A pipe would hold 64 KiB of it and then block until

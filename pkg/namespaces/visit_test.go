@@ -40,22 +40,22 @@ func TestErrandOfAVisitor(t *testing.T) {
 }
 
 // Namespaces that no multi-threaded program can enter are entered by another program first,
-// which gets only their descriptors.
+// which gets only their descriptors and the program's.
 func TestVisitorOfAUserNamespace(t *testing.T) {
 	if _, err := exec.LookPath("nsenter"); err != nil {
 		t.Skip("there is no nsenter")
 	}
 	null := func(Flags) (*os.File, error) { return os.Open(os.DevNull) }
-	v, err := Visit{Program: "/bin/visitor", Namespaces: NewNet | NewUser | NewTime, Open: null}.Prepare(nil)
+	v, err := Visit{Program: "/proc/self/exe", Namespaces: NewNet | NewUser | NewTime, Open: null}.Prepare(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	want := "nsenter --user=/proc/self/fd/5 --time=/proc/self/fd/6 -- /bin/visitor " + visitorName
+	want := "nsenter --user=/proc/self/fd/5 --time=/proc/self/fd/6 -- /proc/self/fd/7 " + visitorName
 	if os.Geteuid() != 0 {
 		want = strings.Replace(want, "nsenter", "nsenter --preserve-credentials", 1)
 	}
-	if got := strings.Join(v.Args, " "); got != want || len(v.Files) != 4 {
+	if got := strings.Join(v.Args, " "); got != want || len(v.Files) != 5 {
 		t.Errorf("%d files and %q, want %q", len(v.Files), got, want)
 	}
 	failed := errors.New("no such namespace")

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/goprocs"
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/memfd"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -63,10 +65,12 @@ func (v *vassal) handOver(program string, next state) error {
 	if err := v.env.forget(); err != nil {
 		return err
 	}
-	if err := surviveExec(append(kept, memory)); err != nil {
+	fds, passed := v.programs.leave()
+	if err := surviveExec(append(append(kept, fds...), memory)); err != nil {
 		return err
 	}
-	env := append(os.Environ(), stateEnv+"="+strconv.Itoa(memory))
+	env := append(slices.DeleteFunc(os.Environ(), libexec.IsPassed), stateEnv+"="+strconv.Itoa(memory))
+	env = append(env, passed...)
 	return v.exec(program, os.Args, goprocs.Vassal(env))
 }
 

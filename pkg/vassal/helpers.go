@@ -2,6 +2,8 @@ package vassal
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -21,35 +23,60 @@ const heldFD = 512
 // also when that user may not enter their directory. A program that does not exist has a path at
 // which there is none.
 type ownPrograms struct {
-	self   string // this one, for the worker stage
-	server string // the built-in server
-	helper string // reads YAML and XML, shares terminals
-	twin   string // the native twin of this program, which can call C functions; empty: none, or this program is it
+	self   string         // this one, for the worker stage
+	server string         // the built-in server
+	helper string         // reads YAML and XML, shares terminals
+	twin   string         // the native twin of this program, which can call C functions; empty: none, or this program is it
+	passed map[string]int // the descriptors of those that the emperor has opened
 }
 
-// findPrograms finds the programs that belong to this one. It is called before any privileges are
-// dropped, and before anything of the tenant is read.
+// findPrograms finds the programs that belong to this one: opened by the emperor at its start, or
+// else beside this one. It is called before any privileges are dropped, and before anything of the
+// tenant is read.
 func findPrograms() (p ownPrograms, err error) {
-	p.self = self
-	if p.server, err = companion(libexec.Server); err != nil {
+	inherited, err := libexec.Passed()
+	if err != nil {
 		return p, err
 	}
-	if p.helper, err = companion(libexec.Helper); err != nil {
+	p.self, p.passed = self, map[string]int{}
+	for name, fd := range inherited {
+		held, err := raise(fd)
+		if err != nil {
+			return p, fmt.Errorf("cannot use the open program %s: %w", name, err)
+		}
+		p.passed[name] = held
+	}
+	if p.server, err = p.companion(libexec.Server); err != nil {
 		return p, err
 	}
-	if twin, missing := libexec.Find(hooks.TwinOf("vassal")); missing == nil && !hooks.IsNative {
-		p.twin, err = hold(twin)
+	if p.helper, err = p.companion(libexec.Helper); err != nil {
+		return p, err
+	}
+	if hooks.IsNative {
+		return p, nil
+	}
+	name := hooks.TwinOf("vassal")
+	if _, missing := libexec.Find(name); missing == nil || p.passed[name] > 0 {
+		p.twin, err = p.companion(name)
 	}
 	return p, err
 }
 
 // companion returns the path of a program that belongs to this one.
-func companion(name string) (string, error) {
+func (p ownPrograms) companion(name string) (string, error) {
+	if fd, ok := p.passed[name]; ok {
+		return heldPath(fd), nil
+	}
 	path, err := libexec.Find(name)
 	if err != nil || programs.ForAll(path) {
 		return path, nil //nolint:nilerr // the vassal that needs it reports the error
 	}
 	return hold(path)
+}
+
+// leave returns the descriptors that the next program of this process takes over, and their variable.
+func (p ownPrograms) leave() (fds []int, environ []string) {
+	return slices.Collect(maps.Values(p.passed)), libexec.Variable(p.passed)
 }
 
 // hold opens a program for the life of this process and returns a path to it that only needs
@@ -59,10 +86,21 @@ func hold(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot open %q: %w", path, err)
 	}
-	defer func() { _ = unix.Close(fd) }()
-	held, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, heldFD)
+	held, err := raise(fd)
 	if err != nil {
-		return path, nil // no free descriptor: as good as before
+		return path, nil //nolint:nilerr // no free descriptor: as good as before
 	}
-	return fmt.Sprintf("/proc/self/fd/%d", held), nil
+	return heldPath(held), nil
 }
+
+// raise moves a descriptor above those of workers. No other program inherits it.
+func raise(fd int) (int, error) {
+	if fd >= heldFD {
+		_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
+		return fd, err
+	}
+	defer unix.Close(fd)
+	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, heldFD)
+}
+
+func heldPath(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }

@@ -87,9 +87,10 @@ func (b birth) begin(ctx context.Context, cgroup int) (err error) {
 	if c.notify != nil {
 		env = append(env, "NOTIFY_SOCKET="+c.notify.path)
 	}
+	files, passed := l.Programs.Pass(b.ends)
 	return l.start(c, b.spawner, namespaces.Command{
-		Path: l.Program, Args: []string{filepath.Base(l.Program), "--ini", b.request.Config.Name}, Env: env,
-		Dir: b.dir, Files: b.ends, Namespaces: b.clone, Deathsig: deathSignal, Keyring: l.Keyring, CgroupFD: cgroup,
+		Path: l.Programs.At(l.Program), Args: []string{filepath.Base(l.Program), "--ini", b.request.Config.Name}, Env: append(env, passed...),
+		Dir: b.dir, Files: files, Namespaces: b.clone, Deathsig: deathSignal, Keyring: l.Keyring, CgroupFD: cgroup,
 	})
 }
 

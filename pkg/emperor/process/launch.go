@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/turn"
@@ -26,6 +27,8 @@ import (
 type Launcher struct {
 	// Program is the path of the vassal program. Required.
 	Program string
+	// Programs hold it and its companions open. Nil: each launch executes what is at Program then.
+	Programs *libexec.Programs
 	// Clone lists the new namespaces of each vassal.
 	Clone namespaces.Flags
 	// IDs gives a vassal the ids of its user namespace. The process that uses them is started before

@@ -58,7 +58,7 @@ func (r *Responder) begin() (_ *process, err error) {
 	if err := p.cmd.Start(); err != nil {
 		control.Close()
 		stderr.Close()
-		return nil, fmt.Errorf("cannot start %s: %w", r.program, err)
+		return nil, fmt.Errorf("cannot start %s: %w", ProgramName, err)
 	}
 	write.Close()
 	var last string // of its words; complete when reader has ended
@@ -72,7 +72,7 @@ func (r *Responder) begin() (_ *process, err error) {
 		if last != "" {
 			err = errors.New(last)
 		}
-		return nil, fmt.Errorf("cannot start %s: %w", r.program, err)
+		return nil, fmt.Errorf("cannot start %s: %w", ProgramName, err)
 	}
 	_ = control.SetReadDeadline(time.Time{})
 	go func() {

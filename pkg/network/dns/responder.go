@@ -180,7 +180,7 @@ func (r *Responder) keep(p *process) {
 		}
 		for {
 			pause := pauses.Next()
-			r.log.Error("the process that answers names has ended, and is started again", "program", r.program, "error", err, "in", pause)
+			r.log.Error("the process that answers names has ended, and is started again", "program", ProgramName, "error", err, "in", pause)
 			select {
 			case <-r.stop:
 				return
