@@ -214,10 +214,10 @@ func newActions() map[Effect]action {
 		doCountReload:   {act: func(e *Emperor, _ *vassal) { e.round.reloading++ }},
 		doUncountReload: {act: func(e *Emperor, _ *vassal) { e.round.reloading-- }},
 		doStopZergs:     {act: (*Emperor).stopZergs},
-		doExplainGuests: {act: (*Emperor).explainGuests},
-		doBeginGuests:   {act: func(e *Emperor, v *vassal) { e.tellGuests(v, HostServes) }},
-		doEndGuests:     {act: func(e *Emperor, v *vassal) { e.tellGuests(v, HostEnds) }},
-		doLeaveHost:     {act: (*Emperor).leaveHost},
+		doExplainGuests: {act: func(e *Emperor, v *vassal) { e.vassals.explainGuests(v) }},
+		doBeginGuests:   {act: func(e *Emperor, v *vassal) { tellGuests(e, v, HostServes) }},
+		doEndGuests:     {act: func(e *Emperor, v *vassal) { tellGuests(e, v, HostEnds) }},
+		doLeaveHost:     {act: leaveHost},
 	}
 }
 

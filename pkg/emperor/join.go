@@ -101,18 +101,18 @@ func (r *roster) guestsOf(host *vassal, f func(guest *vassal)) {
 }
 
 // explainGuests updates the reasons for which vassals wait for the network of another one.
-func (e *Emperor) explainGuests(v *vassal) {
-	e.vassals.guestsOf(v, func(guest *vassal) { guest.apart = e.vassals.apart(guest) })
+func (r *roster) explainGuests(v *vassal) {
+	r.guestsOf(v, func(guest *vassal) { guest.apart = r.apart(guest) })
 }
 
 // tellGuests gives an input to the vassals that have, or are to have, the network of another one: they start
 // behind it, and end with its generation.
-func (e *Emperor) tellGuests(v *vassal, in Input) {
+func tellGuests(e *Emperor, v *vassal, in Input) {
 	e.vassals.guestsOf(v, func(guest *vassal) { e.input(guest, in) })
 }
 
 // leaveHost lets a vassal that waits for the end of its guests continue behind the last of them.
-func (e *Emperor) leaveHost(v *vassal) {
+func leaveHost(e *Emperor, v *vassal) {
 	if !v.config.Joins() {
 		return
 	}
