@@ -14,7 +14,7 @@ func (ds *daemons) probed(p *Plan) bool {
 
 // try starts the probe when no daemon is ending, because an ending daemon might answer.
 func (ds *daemons) try() {
-	if ds.probing != nil || ds.stopped || slices.ContainsFunc(ds.list, (*daemon).ending) {
+	if ds.probing != nil || ds.stopped || ds.ending() {
 		return
 	}
 	p := ds.plan
@@ -41,7 +41,7 @@ func (ds *daemons) stopProbe() {
 // restored reports whether all daemons have been started, and one has answered the probe if there
 // is one.
 func (ds *daemons) restored() bool {
-	return !ds.probed(ds.plan) && !slices.ContainsFunc(ds.list, func(d *daemon) bool { return d.state == daemonHeld })
+	return !ds.probed(ds.plan) && !slices.ContainsFunc(ds.list, func(d *daemon) bool { return d.state.held() })
 }
 
 // lateError describes daemons that did not answer in time.
@@ -64,31 +64,36 @@ func (m *master) daemonsAnswer() bool {
 
 // daemonsVacated continues when the last ending daemon is gone.
 func (m *master) daemonsVacated() {
-	switch trying, undoing := m.reload.state == reloadTrying, m.reload.state == reloadUndoing; {
-	case m.daemons.probed(m.plan) && (trying || undoing || !m.served):
-		m.daemons.try()
-	case undoing:
-		m.settle()
+	if !m.reload.step(reloadVacated, details{}) && !m.served {
+		m.daemonsAnswer()
 	}
 }
 
-// daemonsProbed continues after the probe of daemons.
+// daemonsProbed continues after the probe of daemons, unless another plan is in effect.
 func (m *master) daemonsProbed(p *Plan, err error) {
 	if m.daemons.probing = nil; m.stopped {
 		return
 	}
-	trying := m.reload.state == reloadTrying
-	switch {
-	case p != m.plan: // another plan is in effect
-	case err == nil:
-		m.daemons.passed = p
-		m.reload.step(reloadAnswered, details{})
-	case trying:
-		m.reload.step(reloadFailed, details{err: m.daemons.lateError(p)})
-	case !m.served:
-		m.fail(m.daemons.lateError(p))
-	default:
-		m.reload.step(reloadBroken, details{err: m.daemons.lateError(p)})
+	if p == m.plan {
+		m.daemonsAnswered(p, err)
 	}
 	m.settle()
+}
+
+// daemonsAnswered handles the result of the probe of the daemons in effect. Daemons without an answer fail the
+// reload that has started them, or else a vassal that has never served.
+func (m *master) daemonsAnswered(p *Plan, err error) {
+	if err == nil {
+		m.daemons.passed = p
+		m.reload.step(reloadAnswered, details{})
+		return
+	}
+	late := details{err: m.daemons.lateError(p)}
+	switch {
+	case m.reload.step(reloadSilent, late):
+	case !m.served:
+		m.fail(late.err)
+	default:
+		m.reload.step(reloadBroken, late)
+	}
 }

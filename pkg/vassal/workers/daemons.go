@@ -2,6 +2,7 @@ package workers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -13,36 +14,25 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// daemonState is the state of a daemon.
-type daemonState int
-
-const (
-	// daemonWanted: the daemon is started whenever it does not run.
-	daemonWanted daemonState = iota
-	// daemonHeld: the daemon is started when all ending daemons are gone.
-	daemonHeld
-	// daemonLeaving: the daemon was asked to stop and is not started again.
-	daemonLeaving
-	// daemonKilled: the daemon did not stop in time.
-	daemonKilled
-)
-
 // daemon is a program that runs next to the workers.
 type daemon struct {
-	id      uint64
-	spec    config.Daemon
-	state   daemonState
-	pid     int // zero while it does not run
-	since   time.Time
-	deaths  int
-	restart time.Time // the time of its start, or of the next check of its pid file; zero: none
-	waits   int       // seconds spent waiting for its pid file
-	killAt  time.Time
-	forget  context.CancelFunc // ends the watch of an adopted process; nil: none
+	id     uint64
+	spec   config.Daemon
+	state  daemonState // assigned by step
+	pid    int         // zero while it does not run
+	since  time.Time
+	deaths int
+	due    time.Time          // the end of the time of its state; zero: no limit
+	waits  int                // seconds spent waiting for its pid file
+	forget context.CancelFunc // ends the watch of an adopted process; nil: none
 }
 
-// ending reports whether the daemon was asked to stop and still lives.
-func (d *daemon) ending() bool { return d.state >= daemonLeaving && d.pid > 0 }
+// daemonEnd is the end of a daemon: its exit, or the reason why it cannot be started.
+type daemonEnd struct {
+	exit   string
+	status namespaces.ExitStatus
+	err    error // of a control daemon: the result of Run
+}
 
 // daemons are the daemons of a master, and their probe when there are no workers.
 type daemons struct {
@@ -62,45 +52,118 @@ func (ds *daemons) has(pid int) bool {
 	return slices.ContainsFunc(ds.list, func(d *daemon) bool { return d.pid == pid })
 }
 
-// begin starts the daemons of the first plan.
-func (ds *daemons) begin() {
-	for _, spec := range ds.plan.Daemons {
-		d := &daemon{spec: spec}
-		ds.list = append(ds.list, d)
-		ds.start(d)
+// ending reports whether a daemon was asked to stop and still lives.
+func (ds *daemons) ending() bool {
+	return slices.ContainsFunc(ds.list, func(d *daemon) bool { return d.state.ending() })
+}
+
+// step applies an input to a daemon. No other function assigns the state of a daemon.
+func (ds *daemons) step(d *daemon, in daemonInput, end daemonEnd) {
+	from := d.state
+	next, do := stepDaemon(from, in)
+	if next != from {
+		d.due = time.Time{}
+	}
+	d.state = next
+	switch do {
+	case doLaunch:
+		ds.launch(d)
+	case doAwaitPidfile:
+		d.due = time.Now().Add(time.Second)
+	case doSearch:
+		ds.search(d)
+	case doInterrupt:
+		ds.system.SignalGroup(d.pid, d.signal())
+		d.deaths = 0
+	case doHangUp:
+		if d.spec.ReloadSignal != 0 {
+			ds.system.SignalGroup(d.pid, d.spec.ReloadSignal)
+		}
+	case doNoteRefusal:
+		ds.noteRefusal(d, end.err)
+	case doNoteExit:
+		ds.log.Warn("the daemon has ended", "pid", d.pid, "command", d.spec.Text, "exit", end.exit)
+		ds.assess(d, errControl)
+	case doPause:
+		d.pause()
+	case doFailVassal:
+		ds.drop(d)
+		ds.fail(end.err)
+	case doTerminate:
+		ds.system.SignalGroup(d.pid, d.signal())
+		d.due = time.Now().Add(ds.plan.mercy())
+	case doDestroy:
+		d.due = time.Now().Add(time.Second)
+		ds.system.Kill(d.pid)
+	case doRelease:
+		ds.drop(d)
+	case doRemove:
+		if ds.stopped {
+			ds.worst.add(end.status, d.signal(), from.killed())
+		}
+		ds.drop(d)
+		ds.startHeld()
 	}
 }
 
-// start starts a daemon, unless its pid file shows that it runs.
-func (ds *daemons) start(d *daemon) {
-	d.restart = time.Time{}
-	if d.spec.Pidfile != "" && ds.adopt(d) {
+// tell applies an input to all daemons.
+func (ds *daemons) tell(in daemonInput) {
+	for _, d := range slices.Clone(ds.list) {
+		ds.step(d, in, daemonEnd{})
+	}
+}
+
+// begin starts the daemons of the first plan.
+func (ds *daemons) begin() {
+	for _, spec := range ds.plan.Daemons {
+		ds.list = append(ds.list, &daemon{spec: spec, state: daemonHeld})
+	}
+	ds.tell(daemonFree)
+}
+
+// launch starts a daemon, unless its pid file shows that it runs.
+func (ds *daemons) launch(d *daemon) {
+	if ds.adopt(d) {
+		ds.step(d, daemonFound, daemonEnd{})
 		return
 	}
 	d.id, d.since, d.waits = ds.nextID(), time.Now(), 0
 	p := ds.plan
-	spec := Spec{ID: d.id, Name: "daemon", Env: p.Env, Dir: p.Dir, Daemon: &d.spec, Shells: p.Shells, Program: &Program{Args: d.spec.Command, Limits: p.Limits}}
-	pid, err := ds.system.Start(spec, ds.post)
+	program := &Program{Args: d.spec.Command, Limits: p.Limits}
+	pid, err := ds.system.Start(Spec{ID: d.id, Name: "daemon", Env: p.Env, Dir: p.Dir, Daemon: &d.spec, Shells: p.Shells, Program: program}, ds.post)
 	if err != nil {
-		if d.spec.Control {
-			ds.fail(fmt.Errorf("control daemon: %w", err))
-			return
-		}
-		ds.log.Error("cannot start the daemon", "command", d.spec.Text, "error", err)
-		d.restartLater()
+		ds.step(d, daemonRefused, daemonEnd{err: err})
 		return
 	}
 	ds.log.Info("daemon started", "pid", pid, "command", d.spec.Text)
 	d.pid = pid
 	if d.spec.Pidfile != "" { // pid is not the daemon's
-		d.restart = time.Now().Add(time.Second)
+		ds.step(d, daemonLaunched, daemonEnd{})
+		return
+	}
+	ds.step(d, daemonStarted, daemonEnd{})
+}
+
+// search reads the pid file of a daemon that was put into the background.
+func (ds *daemons) search(d *daemon) {
+	switch {
+	case ds.adopt(d):
+		ds.step(d, daemonFound, daemonEnd{})
+	case d.waits >= d.spec.Freq:
+		ds.step(d, daemonLate, daemonEnd{})
+	default:
+		d.waits++
+		ds.step(d, daemonEarly, daemonEnd{})
 	}
 }
 
-// adopt finds a daemon by its pid file and watches it.
+// adopt finds a daemon by its pid file, if it has one, and watches it.
 func (ds *daemons) adopt(d *daemon) bool {
+	if d.spec.Pidfile == "" {
+		return false
+	}
 	id := ds.nextID()
-	pid, forget := watchPidfile(d.spec.Pidfile, func() { ds.post(daemonGone{id}) })
+	pid, forget := watchPidfile(d.spec.Pidfile, func() { ds.post(daemonLost{id}) })
 	if pid == 0 {
 		return false
 	}
@@ -112,8 +175,30 @@ func (ds *daemons) adopt(d *daemon) bool {
 	return true
 }
 
-// restartLater sets the time of the next start after the daemon has died.
-func (d *daemon) restartLater() {
+// noteRefusal handles a daemon that cannot be started.
+func (ds *daemons) noteRefusal(d *daemon, err error) {
+	if !d.spec.Control {
+		ds.log.Error("cannot start the daemon", "command", d.spec.Text, "error", err)
+	}
+	ds.assess(d, fmt.Errorf("control daemon: %w", err))
+}
+
+// assess looks up the consequence of the end of a daemon. err is the result of Run after the end of a
+// control daemon.
+func (ds *daemons) assess(d *daemon, err error) {
+	d.pid = 0
+	in := daemonSpared
+	if d.spec.Control {
+		in = daemonFatal
+	}
+	ds.step(d, in, daemonEnd{err: err})
+}
+
+// errControl is the result of Run after the end of a control daemon.
+var errControl = errors.New("a control daemon has ended")
+
+// pause sets the time of the next start of a daemon that does not run.
+func (d *daemon) pause() {
 	if time.Since(d.since) >= restartReset {
 		d.deaths = 0
 	}
@@ -121,7 +206,7 @@ func (d *daemon) restartLater() {
 	if d.spec.MaxPause > 0 {
 		wait = min(wait, d.spec.MaxPause)
 	}
-	d.restart = time.Now().Add(wait)
+	d.due = time.Now().Add(wait)
 	d.deaths++
 }
 
@@ -149,10 +234,7 @@ func (ds *daemons) refused(id uint64, err error) bool {
 func (ds *daemons) exited(pid int, status namespaces.ExitStatus) {
 	for _, d := range ds.list {
 		if d.pid == pid && d.spec.Pidfile == "" {
-			if ds.stopped && d.state >= daemonLeaving {
-				ds.worst.add(status, d.signal(), d.state == daemonKilled)
-			}
-			ds.lost(d, status.String())
+			ds.step(d, daemonExited, daemonEnd{exit: status.String(), status: status})
 			return
 		}
 	}
@@ -161,49 +243,15 @@ func (ds *daemons) exited(pid int, status namespaces.ExitStatus) {
 // lostByID handles the death of a daemon that its pid file has named.
 func (ds *daemons) lostByID(id uint64) {
 	if d := ds.byID(id); d != nil {
-		ds.lost(d, "unknown")
+		ds.step(d, daemonExited, daemonEnd{exit: "unknown"})
 	}
 }
 
-func (ds *daemons) lost(d *daemon, status string) {
-	pid := d.pid
-	d.pid, d.killAt = 0, time.Time{}
-	if d.state >= daemonLeaving {
-		ds.remove(d)
-		return
-	}
-	ds.log.Warn("the daemon has ended", "pid", pid, "command", d.spec.Text, "exit", status)
-	if d.spec.Control {
-		ds.fail(errControl)
-		return
-	}
-	if !ds.stopped {
-		d.restartLater()
-	}
-}
-
-// due starts the daemons whose time has come, checks late pid files, and kills daemons that did
-// not stop.
+// due handles the daemons whose time has come.
 func (ds *daemons) due(now time.Time) {
-	for _, d := range ds.list {
-		if passed(d.killAt, now) && d.pid > 0 {
-			d.state = daemonKilled
-			d.killAt = now.Add(time.Second)
-			ds.system.Kill(d.pid)
-		}
-		if ds.stopped || d.state >= daemonLeaving || !passed(d.restart, now) {
-			continue
-		}
-		switch {
-		case d.spec.Pidfile == "" || d.pid == 0:
-			ds.start(d)
-		case ds.adopt(d):
-			d.restart = time.Time{}
-		case d.waits >= d.spec.Freq:
-			ds.start(d)
-		default:
-			d.waits++
-			d.restart = now.Add(time.Second)
+	for _, d := range slices.Clone(ds.list) {
+		if passed(d.due, now) {
+			ds.step(d, daemonDue, daemonEnd{})
 		}
 	}
 }
@@ -211,7 +259,7 @@ func (ds *daemons) due(now time.Time) {
 // times returns the times at which due must run.
 func (ds *daemons) times() (times []time.Time) {
 	for _, d := range ds.list {
-		times = append(times, d.restart, d.killAt)
+		times = append(times, d.due)
 	}
 	return times
 }
@@ -227,42 +275,32 @@ func (ds *daemons) change(before *Plan) {
 	left := ds.list
 	ds.list = nil
 	for _, spec := range ds.plan.Daemons {
-		if d := same(&left, spec); d != nil {
-			ds.list = append(ds.list, d)
-			if d.spec.Pidfile == "" && d.pid > 0 {
-				ds.system.SignalGroup(d.pid, d.spec.ReloadSignal)
-			}
-			continue
+		d := same(&left, spec)
+		if d == nil {
+			d = &daemon{spec: spec, state: daemonHeld}
 		}
-		ds.list = append(ds.list, &daemon{spec: spec, state: daemonHeld})
+		ds.list = append(ds.list, d)
+		ds.step(d, daemonReread, daemonEnd{})
 	}
+	ds.list = append(ds.list, left...)
 	for _, d := range left {
-		ds.dismiss(d)
-		if d.ending() {
-			ds.list = append(ds.list, d)
-		}
+		ds.step(d, daemonDismissed, daemonEnd{})
 	}
 	ds.startHeld()
 }
 
 // startHeld starts the daemons of a reload when all ending daemons are gone.
 func (ds *daemons) startHeld() {
-	if slices.ContainsFunc(ds.list, (*daemon).ending) {
-		return
+	if !ds.ending() {
+		ds.tell(daemonFree)
+		ds.vacated()
 	}
-	for _, d := range ds.list {
-		if d.state == daemonHeld && !ds.stopped {
-			d.state = daemonWanted
-			ds.start(d)
-		}
-	}
-	ds.vacated()
 }
 
-// same removes the daemon that may stay unchanged from a list, and returns it.
+// same removes the daemon that may stay unchanged from a list, and returns it. Nil: there is none.
 func same(list *[]*daemon, spec config.Daemon) *daemon {
 	for i, d := range *list {
-		if reflect.DeepEqual(d.spec, spec) && (spec.Pidfile != "" || spec.ReloadSignal != 0) && d.state < daemonLeaving {
+		if reflect.DeepEqual(d.spec, spec) && (spec.Pidfile != "" || spec.ReloadSignal != 0) && !d.state.ending() {
 			*list = append((*list)[:i:i], (*list)[i+1:]...)
 			return d
 		}
@@ -273,18 +311,8 @@ func same(list *[]*daemon, spec config.Daemon) *daemon {
 // touch restarts the daemons that depend on a file.
 func (ds *daemons) touch(name string) {
 	for _, d := range ds.list {
-		if slices.Contains(d.spec.Touch, name) && d.pid > 0 {
-			ds.system.SignalGroup(d.pid, d.signal())
-			d.deaths = 0
-		}
-	}
-}
-
-// signalReload sends their reload signal to daemons that have one.
-func (ds *daemons) signalReload() {
-	for _, d := range ds.list {
-		if d.pid > 0 && d.spec.Pidfile == "" && d.spec.ReloadSignal != 0 && d.state < daemonLeaving {
-			ds.system.SignalGroup(d.pid, d.spec.ReloadSignal)
+		if slices.Contains(d.spec.Touch, name) {
+			ds.step(d, daemonTouched, daemonEnd{})
 		}
 	}
 }
@@ -301,40 +329,14 @@ func (d *daemon) signal() syscall.Signal {
 	return syscall.SIGTERM
 }
 
-// dismiss stops a daemon. A daemon with a pid file survives.
-func (ds *daemons) dismiss(d *daemon) {
-	if d.forget != nil {
-		d.forget()
-		d.forget = nil
-	}
-	d.restart = time.Time{}
-	switch {
-	case d.state >= daemonLeaving: // it is already ending
-		return
-	case d.spec.Pidfile != "":
-		d.pid = 0
-		return
-	}
-	d.state = daemonLeaving
-	if d.pid > 0 {
-		ds.system.SignalGroup(d.pid, d.signal())
-		d.killAt = time.Now().Add(ds.plan.mercy())
-	}
-}
+// stop stops all daemons. A daemon with a pid file survives.
+func (ds *daemons) stop() { ds.tell(daemonDismissed) }
 
-// stop stops all daemons.
-func (ds *daemons) stop() {
-	for _, d := range ds.list {
-		ds.dismiss(d)
+// drop drops the record of a daemon.
+func (ds *daemons) drop(gone *daemon) {
+	if gone.forget != nil {
+		gone.forget()
+		gone.forget = nil
 	}
-}
-
-// gone reports whether no daemon runs.
-func (ds *daemons) gone() bool {
-	return !slices.ContainsFunc(ds.list, func(d *daemon) bool { return d.pid > 0 })
-}
-
-func (ds *daemons) remove(gone *daemon) {
 	ds.list = slices.DeleteFunc(slices.Clone(ds.list), func(d *daemon) bool { return d == gone })
-	ds.startHeld()
 }

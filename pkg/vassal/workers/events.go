@@ -1,7 +1,6 @@
 package workers
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,8 +49,8 @@ type (
 	connected struct{}
 	// hooksRan: the hooks of a phase have ended.
 	hooksRan struct{ err error }
-	// daemonGone: a process that is not a child of this one has died.
-	daemonGone struct{ id uint64 }
+	// daemonLost: a process that is not a child of this one has died.
+	daemonLost struct{ id uint64 }
 	// optionsRead: the options of a reload have been read.
 	optionsRead struct {
 		id      uint64
@@ -98,7 +97,7 @@ func (e daemonAttempt) apply(m *master) { m.daemons.why = e.err.Error() }
 func (e daemonsProbed) apply(m *master) { m.daemonsProbed(e.plan, e.err) }
 func (e inquiry) apply(m *master)       { e.reply <- m.membersFor(e.id) }
 func (connected) apply(m *master)       { m.idle.wake() }
-func (e daemonGone) apply(m *master)    { m.daemons.lostByID(e.id) }
+func (e daemonLost) apply(m *master)    { m.daemons.lostByID(e.id) }
 func (e optionsRead) apply(m *master)   { m.reload.read(e.id, e.prepare) }
 
 func (e hooksRan) apply(m *master) {
@@ -158,6 +157,3 @@ func (e fileChanged) apply(m *master) {
 		m.rolling.all(why)
 	}
 }
-
-// errControl is the result of Run after the end of a control daemon.
-var errControl = errors.New("a control daemon has ended")

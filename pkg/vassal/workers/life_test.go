@@ -300,3 +300,39 @@ func TestDeadSuccessorIsDroppedByAReload(t *testing.T) {
 		s.stop("<nil>")
 	})
 }
+
+// A control daemon that cannot be started stops the vassal, and the daemons after it are not started.
+func TestNoDaemonIsStartedAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Daemons = []config.Daemon{{Command: []string{"queue"}}, {Command: []string{"full"}, Control: true}, {Command: []string{"third"}}}
+		s := play(t, p)
+		if err := s.over(); !errors.Is(err, syscall.EAGAIN) {
+			t.Errorf("Run returned %v", err)
+		}
+		s.expect("start 1 queue, terminated 1, dead 1")
+	})
+}
+
+// The consequence of a death depends on the state of the worker, of the reload and of the vassal.
+func TestConsequencesOfDeaths(t *testing.T) {
+	for _, tt := range []struct {
+		in   death
+		want deathConsequence
+	}{
+		{death{from: workerServing, served: true}, deathReplaced},
+		{death{from: workerAnnouncing, served: true, asked: true}, deathReplaced},
+		{death{from: workerServing, successor: true}, deathOfSuccessor},
+		{death{from: workerProving, next: true, reload: reloadStarting}, deathFailsReload},
+		{death{from: workerServing, next: true, reload: reloadStarting}, deathReplaced},
+		{death{from: workerAnnouncing, asked: true, reload: reloadNone}, deathFailsVassal},
+		{death{from: workerServing, asked: true, reload: reloadNone}, deathReplaced},
+		{death{from: workerProving, trial: true, reload: reloadNone}, deathFailsVassal},
+		{death{from: workerProving, trial: true, reload: reloadReading}, deathReplaced},
+		{death{from: workerUnexplained, reload: reloadNone}, deathReplaced},
+	} {
+		if got := tt.in.decide(); got != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.in, got, tt.want)
+		}
+	}
+}

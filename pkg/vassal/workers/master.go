@@ -116,7 +116,7 @@ func (m *master) begin() {
 // finished reports whether all processes have ended and the last hooks have run. It starts these
 // hooks.
 func (m *master) finished() bool {
-	if !m.stopped || len(m.pool.living) > 0 || !m.daemons.gone() {
+	if !m.stopped || len(m.pool.living) > 0 || len(m.daemons.list) > 0 {
 		return false
 	}
 	if !m.exiting {

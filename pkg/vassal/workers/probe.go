@@ -87,7 +87,7 @@ func (m *master) membersFor(id uint64) (list Members) {
 	for _, d := range m.daemons.list {
 		switch {
 		case d.pid == 0:
-		case id == 0 && d.state < daemonLeaving:
+		case id == 0 && !d.state.ending():
 			list.Crew = append(list.Crew, d.pid)
 		default:
 			list.Others = append(list.Others, d.pid)

@@ -34,7 +34,7 @@ type reloader struct {
 	state   reloadState // assigned by step
 	current request     // in progress
 	queue   []request   // came during the current one
-	reads   uint64      // numbers the reads of options; only the last one is used
+	reads   uint64      // numbers the reads of options; only the last one is used, until the reload ends
 	readers int         // reads that have not returned
 	next    *crew       // starting or switching: the new workers; nil in any other state
 	before  *Plan       // trying: the plan to return to
@@ -45,18 +45,16 @@ type reloader struct {
 
 // details are the data of an input of a reload.
 type details struct {
-	request request // asked, overtaken
+	request request // asked, ordered
 	plan    *Plan   // read
-	err     error   // anew, unusable, failed, broken, stop
+	why     string  // roll
+	err     error   // anew, unusable, failed, silent, broken, stop
 }
 
-// active reports whether a reload is in progress.
-func (r *reloader) active() bool { return r.state != reloadNone && r.state != reloadClosed }
-
-// step applies an input to the reload. No other function assigns its state.
-func (r *reloader) step(in reloadInput, d details) {
-	from := r.state
-	next, do := stepReload(from, in)
+// step applies an input to the reload, and reports whether the table has it. No other function reads or
+// assigns its state.
+func (r *reloader) step(in reloadInput, d details) bool {
+	next, do, listed := stepReload(r.state, in)
 	r.state = next
 	switch do {
 	case doRead:
@@ -86,7 +84,29 @@ func (r *reloader) step(in reloadInput, d details) {
 		r.endOld()
 		r.startNext(d.plan)
 	case doTakeOver:
-		r.takeOver(from)
+		r.gap.forget(r.m.Gap)
+		r.takeOver()
+		r.conclude(nil)
+	case doTry:
+		r.gap.forget(r.m.Gap)
+		r.takeOnTrial()
+	case doReplaceOld:
+		r.takeOver()
+		r.conclude(nil)
+	case doTryInstead:
+		r.takeOnTrial()
+	case doProbeDaemons:
+		if r.m.daemonsAnswer() {
+			r.m.settle()
+		}
+	case doEndGap:
+		r.gap.end(r.m.Gap)
+	case doRoll:
+		r.m.rolling.begin(d.why)
+	case doRollLater:
+		r.m.rolling.pending = d.why
+	case doExamine:
+		r.m.limits.examine(time.Now())
 	case doFinish:
 		r.before = nil
 		r.m.plan.commit()
@@ -103,14 +123,15 @@ func (r *reloader) step(in reloadInput, d details) {
 	case doAbort:
 		r.abort(d.err)
 	}
+	return listed
 }
 
 // ask requests a reload. An order does not wait for a pending read of options, which may block
 // for ever.
 func (r *reloader) ask(q request) {
 	in := reloadAsked
-	if r.state == reloadReading && q.order != nil && r.readers < maxReaders {
-		in = reloadOvertaken
+	if q.order != nil && r.readers < maxReaders {
+		in = reloadOrdered
 	}
 	r.step(in, details{request: q})
 }
@@ -124,10 +145,11 @@ func (r *reloader) begin(q request) {
 	go func() { m.post(optionsRead{id, m.Read(q.order)}) }()
 }
 
-// read continues the reload after its options have been read, unless a later read has begun.
+// read continues the reload after its options have been read, unless a later read has begun or the reload
+// has ended.
 func (r *reloader) read(id uint64, prepare func() (*Plan, error)) {
 	r.readers--
-	if r.state != reloadReading || id != r.reads {
+	if id != r.reads {
 		return
 	}
 	p, err := prepare()
@@ -183,7 +205,7 @@ func (r *reloader) signal(p *Plan) {
 	sig := m.plan.Workers.ReloadSignal
 	p.discard()
 	m.signalPrograms(sig)
-	m.daemons.signalReload()
+	m.daemons.tell(daemonReread)
 	m.Log.Info("the workers were asked to read their files again", "why", r.current.why, "signal", sig)
 	r.conclude(nil)
 }
@@ -197,38 +219,50 @@ func (r *reloader) proven() {
 	r.step(reloadProven, details{})
 }
 
-// takeOver replaces the old workers by the new ones, and probes new daemons.
-func (r *reloader) takeOver(from reloadState) {
-	m, trying := r.m, r.state == reloadTrying
-	if from != reloadSwitching {
-		r.gap.forget(m.Gap)
+// takeOver replaces the old workers by the new ones.
+func (r *reloader) takeOver() {
+	before := r.exchange()
+	if r.m.plan != before {
+		r.m.plan.commit()
 	}
-	before := m.replaceCrew(r.next)
+	r.introduce(before)
+}
+
+// takeOnTrial does the same, and probes the new daemons. The plan is committed when one has answered.
+func (r *reloader) takeOnTrial() {
+	r.before = r.exchange()
+	r.introduce(r.before)
+	r.gap.begin()
+	r.m.daemons.try()
+}
+
+// exchange puts the new workers and their plan into effect, and returns the plan before. The old workers
+// leave.
+func (r *reloader) exchange() (before *Plan) {
+	m := r.m
+	old := m.replaceCrew(r.next)
 	r.next = nil
 	m.rolling.slots = nil
-	for _, w := range before.all() {
+	for _, w := range old.all() {
 		m.dismiss(w)
 	}
 	m.idle.asleep = false
 	m.crashes.recovered()
 	m.idle.stopListening()
-	if !trying && m.plan != before.plan {
-		m.plan.commit()
-	}
-	m.follow(before.plan)
+	return old.plan
+}
+
+// introduce continues everything beside the workers under the plan in effect, and runs the hooks of the new
+// workers.
+func (r *reloader) introduce(before *Plan) {
+	m := r.m
+	m.follow(before)
 	for _, s := range m.crew.slots {
 		if s.worker != nil && s.worker.state.ready() {
 			m.accepts(s.worker)
 		}
 	}
 	m.Log.Info("workers replaced", "why", r.current.why, "workers", len(m.crew.slots))
-	if !trying {
-		r.conclude(nil)
-		return
-	}
-	r.before = before.plan
-	r.gap.begin()
-	m.daemons.try()
 }
 
 // drop stops the new workers.
@@ -251,8 +285,9 @@ func (r *reloader) keep(err error) {
 	r.conclude(err)
 }
 
-// abort ends the reload because the vassal stops.
+// abort ends the reload because the vassal stops. The result of a read is not used any more.
 func (r *reloader) abort(err error) {
+	r.reads++
 	r.drop()
 	if r.cause != nil {
 		err = fmt.Errorf("%w; %w", r.cause, err)

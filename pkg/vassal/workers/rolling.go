@@ -11,13 +11,13 @@ type rolling struct {
 // all replaces all workers, also those that started recently. It waits for a reload in progress.
 // A slot whose worker is being replaced is replaced once more.
 func (r *rolling) all(why string) {
+	r.m.reload.step(reloadRoll, details{why: why})
+}
+
+// begin begins with it, unless there are no workers to replace.
+func (r *rolling) begin(why string) {
 	m := r.m
-	starting := m.reload.next != nil
-	switch {
-	case m.stopped || m.idle.asleep && !starting:
-		return
-	case starting, m.reload.state == reloadUndoing:
-		r.pending = why
+	if m.idle.asleep {
 		return
 	}
 	m.Log.Info("replacing one worker after the other: " + why)
@@ -66,7 +66,7 @@ func (r *rolling) proceed() {
 			}
 			s.successor = successor
 			return
-		case s.successor.state != workerServing:
+		case !s.successor.state.proven():
 			return
 		}
 		if s.worker != nil {
@@ -96,7 +96,7 @@ func (r *rolling) renew(i int, s *slot) (over bool) {
 		}
 		return false
 	}
-	if s.worker == nil || s.worker.state != workerServing {
+	if s.worker == nil || !s.worker.state.proven() {
 		return false
 	}
 	s.rolled = false

@@ -1,8 +1,9 @@
 package workers
 
-// The life of a worker and the course of a reload are two tables. A pair of state and input that is
-// not in its table changes nothing, on purpose: late, repeated and pointless inputs are harmless.
-// docs/workers.md is printed from them.
+// The life of a worker, the life of a daemon and the course of a reload are tables: here, in
+// daemon_states.go and in reload_states.go. A pair of state and input that is not in its table
+// changes nothing, on purpose: late, repeated and pointless inputs are harmless. docs/workers.md is
+// printed from them. No other file compares a state with a constant.
 
 // workerState is the state of a worker.
 type workerState string
@@ -48,6 +49,7 @@ const (
 	workerDue       workerInput = "due"           // the time of its state is over
 	workerRetired   workerInput = "retired"       // it is needed only by the server before it, which leaves
 	workerDismissed workerInput = "dismissed"     // it is not needed any more
+	workerFrontLeft workerInput = "front-left"    // the server before it has left
 	workerExited    workerInput = "exited"        // it is dead and reaped
 )
 
@@ -61,7 +63,9 @@ const (
 	// doProbe starts the probe.
 	doProbe workerEffect = "probe"
 	// doReady runs the hooks of a ready worker, and continues what waits for one.
+	// doProve does too, and sets the time of proof.
 	doReady workerEffect = "ready"
+	doProve workerEffect = "prove"
 	// doProven continues what waits for a proven worker.
 	doProven workerEffect = "proven"
 	// doAwaitFront removes the end of the time of proof.
@@ -104,7 +108,7 @@ var workerTable = [...]workerRow{
 
 	{workerChecking, workerNotice, workerAnnouncing, doNothing},
 	{workerChecking, workerProbe, workerProbing, doProbe},
-	{workerChecking, workerProof, workerProving, doReady},
+	{workerChecking, workerProof, workerProving, doProve},
 	{workerChecking, workerComplete, workerServing, doReady},
 
 	{workerAnnouncing, workerNotified, workerChecking, doCheck},
@@ -131,7 +135,7 @@ var workerTable = [...]workerRow{
 	{workerServing, workerDismissed, workerLeaving, doAsk},
 	{workerServing, workerExited, workerGone, doReplace},
 
-	{workerRetiring, workerDismissed, workerLeaving, doAsk},
+	{workerRetiring, workerFrontLeft, workerLeaving, doAsk},
 	{workerRetiring, workerExited, workerGone, doVacate},
 
 	{workerLeaving, workerDue, workerKilling, doKill},
@@ -160,6 +164,12 @@ func stepWorker(s workerState, in workerInput) (next workerState, do workerEffec
 // ready reports whether a worker serves in the state.
 func (s workerState) ready() bool { return s == workerProving || s == workerServing }
 
+// proven reports whether a worker has also lived for the time of proof.
+func (s workerState) proven() bool { return s == workerServing }
+
+// killed reports whether a worker was killed because it did not stop in time.
+func (s workerState) killed() bool { return s == workerKilling }
+
 // leaving reports whether a worker was asked to end and lives.
 func (s workerState) leaving() bool {
 	return s == workerRetiring || s == workerLeaving || s == workerKilling
@@ -167,141 +177,3 @@ func (s workerState) leaving() bool {
 
 // announced reports whether a worker that must send READY=1 has done so.
 func (s workerState) announced() bool { return s != workerStarting && s != workerAnnouncing }
-
-// reloadState is the state of the reload of a master.
-type reloadState string
-
-const (
-	// reloadNone: no reload is in progress.
-	reloadNone reloadState = "none"
-	// reloadReading: the options are read, beside the loop.
-	reloadReading reloadState = "reading"
-	// reloadStarting: new workers start beside the old ones, which serve.
-	reloadStarting reloadState = "starting"
-	// reloadSwitching: the old workers were ended before the new ones start.
-	reloadSwitching reloadState = "switching"
-	// reloadTrying: there are new daemons, whose probe has not been answered yet.
-	reloadTrying reloadState = "trying"
-	// reloadUndoing: the reload has failed, and the old configuration starts again.
-	reloadUndoing reloadState = "undoing"
-	// reloadClosed: the vassal stops.
-	reloadClosed reloadState = "closed"
-)
-
-// reloadInput is an event of a reload.
-type reloadInput string
-
-const (
-	reloadAsked     reloadInput = "asked"      // by the emperor, a signal, or a watched file
-	reloadOvertaken reloadInput = "overtaken"  // an order comes while options are read
-	reloadAnew      reloadInput = "anew"       // read: only a new process can take them over
-	reloadUnusable  reloadInput = "unusable"   // read: they have an error
-	reloadSignal    reloadInput = "signal"     // read: unchanged, and the programs have a reload signal
-	reloadAsleep    reloadInput = "asleep"     // read: no workers run, and none are wanted
-	reloadBeside    reloadInput = "beside"     // read: start the new workers first
-	reloadStopFirst reloadInput = "stop-first" // read: end the old workers first
-	reloadProven    reloadInput = "proven"     // each new worker is ready and has lived long enough
-	reloadUntried   reloadInput = "untried"    // the same, and daemons must answer a probe
-	reloadFailed    reloadInput = "failed"     // a new worker or daemon was not ready
-	reloadAnswered  reloadInput = "answered"   // the new daemons have answered
-	reloadRestored  reloadInput = "restored"   // the old configuration serves again
-	reloadBroken    reloadInput = "broken"     // the old configuration cannot be started again
-	reloadStop      reloadInput = "stop"       // the vassal stops
-)
-
-// reloadEffect is the action of a transition.
-type reloadEffect string
-
-const (
-	reloadNothing reloadEffect = ""
-	// doRead reads the options of a request.
-	doRead reloadEffect = "read"
-	// doReadAgain answers the earlier requests and reads the options of the new one.
-	doReadAgain reloadEffect = "read-again"
-	// doQueue keeps a request until the reload is over.
-	doQueue reloadEffect = "queue"
-	// doDecline answers a request with an error.
-	doDecline reloadEffect = "decline"
-	// doRenew asks the emperor for a new process and stops.
-	doRenew reloadEffect = "renew"
-	// doSignal sends the reload signal to the programs.
-	doSignal reloadEffect = "signal"
-	// doAdopt puts a configuration without running workers into effect.
-	doAdopt reloadEffect = "adopt"
-	// doStart starts the new workers.
-	doStart reloadEffect = "start"
-	// doSwitch ends the old workers and starts the new ones.
-	doSwitch reloadEffect = "switch"
-	// doTakeOver puts the new workers in the place of the old ones, which leave.
-	doTakeOver reloadEffect = "take-over"
-	// doFinish puts the configuration of daemons that answered into effect.
-	doFinish reloadEffect = "finish"
-	// doKeep drops the new workers; the old ones stay.
-	doKeep reloadEffect = "keep"
-	// doRestart drops the new workers and starts the old configuration again.
-	doRestart reloadEffect = "restart"
-	// doRestore drops the new daemons and starts the old configuration again.
-	doRestore reloadEffect = "restore"
-	// doUndone answers that the reload failed and the old configuration was started again.
-	doUndone reloadEffect = "undone"
-	// doAbort drops the new workers and answers that the vassal stops.
-	doAbort reloadEffect = "abort"
-)
-
-// reloadRow is one transition.
-type reloadRow struct {
-	state  reloadState
-	input  reloadInput
-	next   reloadState
-	effect reloadEffect
-}
-
-// reloadTable is the whole course of a reload.
-var reloadTable = [...]reloadRow{
-	{reloadNone, reloadAsked, reloadReading, doRead},
-	{reloadNone, reloadStop, reloadClosed, reloadNothing},
-
-	{reloadReading, reloadAsked, reloadReading, doQueue},
-	{reloadReading, reloadOvertaken, reloadReading, doReadAgain},
-	{reloadReading, reloadAnew, reloadClosed, doRenew},
-	{reloadReading, reloadUnusable, reloadNone, doKeep},
-	{reloadReading, reloadSignal, reloadNone, doSignal},
-	{reloadReading, reloadAsleep, reloadNone, doAdopt},
-	{reloadReading, reloadBeside, reloadStarting, doStart},
-	{reloadReading, reloadStopFirst, reloadSwitching, doSwitch},
-	{reloadReading, reloadStop, reloadClosed, doAbort},
-
-	{reloadStarting, reloadAsked, reloadStarting, doQueue},
-	{reloadStarting, reloadProven, reloadNone, doTakeOver},
-	{reloadStarting, reloadUntried, reloadTrying, doTakeOver},
-	{reloadStarting, reloadFailed, reloadNone, doKeep},
-	{reloadStarting, reloadStop, reloadClosed, doAbort},
-
-	{reloadSwitching, reloadAsked, reloadSwitching, doQueue},
-	{reloadSwitching, reloadProven, reloadNone, doTakeOver},
-	{reloadSwitching, reloadUntried, reloadTrying, doTakeOver},
-	{reloadSwitching, reloadFailed, reloadUndoing, doRestart},
-	{reloadSwitching, reloadStop, reloadClosed, doAbort},
-
-	{reloadTrying, reloadAsked, reloadTrying, doQueue},
-	{reloadTrying, reloadAnswered, reloadNone, doFinish},
-	{reloadTrying, reloadFailed, reloadUndoing, doRestore},
-	{reloadTrying, reloadStop, reloadClosed, doAbort},
-
-	{reloadUndoing, reloadAsked, reloadUndoing, doQueue},
-	{reloadUndoing, reloadRestored, reloadNone, doUndone},
-	{reloadUndoing, reloadBroken, reloadNone, doUndone},
-	{reloadUndoing, reloadStop, reloadClosed, doAbort},
-
-	{reloadClosed, reloadAsked, reloadClosed, doDecline},
-}
-
-// stepReload looks a transition up.
-func stepReload(s reloadState, in reloadInput) (next reloadState, do reloadEffect) {
-	for i := range reloadTable {
-		if r := &reloadTable[i]; r.state == s && r.input == in {
-			return r.next, r.effect
-		}
-	}
-	return s, reloadNothing
-}

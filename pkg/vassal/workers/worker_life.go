@@ -20,6 +20,10 @@ func (m *master) advance(w *worker, in workerInput, cause error) {
 	case doProbe:
 		m.probe(w)
 	case doReady:
+		w.due = time.Time{}
+		m.isReady(w)
+	case doProve:
+		w.due = time.Now().Add(w.crew.plan.Proof)
 		m.isReady(w)
 	case doProven:
 		w.due = time.Time{}
@@ -79,11 +83,8 @@ func (m *master) dismissAll() {
 	m.pool.until = now.Add(mercy)
 	m.retire(m.crew)
 	for _, w := range m.pool.all() {
-		if w.state == workerRetiring {
-			continue
-		}
 		m.dismiss(w)
-		if half := now.Add(mercy / 2); w.state == workerLeaving && w.crew.plan.isFront(w.slot) && w.due.After(half) {
+		if half := now.Add(mercy / 2); w.crew.plan.isFront(w.slot) && w.due.After(half) {
 			w.due = half
 		}
 	}
@@ -160,10 +161,6 @@ func (m *master) cannotFill(c *crew, i int, err error) {
 
 // isReady runs the hooks of a worker that serves, and continues the work that waits for it.
 func (m *master) isReady(w *worker) {
-	w.due = time.Time{}
-	if w.state == workerProving {
-		w.due = time.Now().Add(w.crew.plan.Proof)
-	}
 	w.stopProbe()
 	m.log.Debug("worker ready", "pid", w.pid, "took", time.Since(w.since).Round(time.Millisecond))
 	if w.crew != m.reload.next { // hooks of new workers run after the reload
@@ -192,22 +189,21 @@ func (m *master) accepts(w *worker) {
 
 // settle takes the steps that wait for workers to be ready.
 func (m *master) settle() {
-	if next := m.reload.next; next != nil {
-		if next.complete() {
-			m.reload.gap.end(m.Gap)
-		}
-		if next.proven() {
-			m.reload.proven()
-		}
+	if m.reload.next.complete() {
+		m.reload.step(reloadFilled, details{})
+	}
+	if m.reload.next.proven() {
+		m.reload.proven()
 	}
 	m.rolling.proceed()
 	if m.crew.complete() && (m.served || m.established() && m.daemonsAnswer()) {
-		if m.reload.state != reloadTrying && (m.reload.state != reloadUndoing || m.daemons.restored()) {
-			m.reload.gap.end(m.Gap)
+		m.reload.step(reloadComplete, details{})
+		if m.daemons.restored() {
+			m.reload.step(reloadWhole, details{})
 		}
 		m.accepting()
 	}
-	if m.reload.state == reloadUndoing && m.crew.proven() && m.daemons.restored() {
+	if m.crew.proven() && m.daemons.restored() {
 		m.reload.step(reloadRestored, details{})
 	}
 }
@@ -243,12 +239,12 @@ func (m *master) exited(w *worker, status namespaces.ExitStatus) {
 func (m *master) left(w *worker, from workerState) {
 	m.log.Debug("the worker has left", "worker", w.slot+1, "pid", w.pid, "exit", w.exit)
 	if m.stopped {
-		m.worst.add(w.exit, w.stopSignal(), from == workerKilling)
+		m.worst.add(w.exit, w.stopSignal(), from.killed())
 	}
 	if w.crew.plan.isFront(w.slot) {
 		for _, other := range m.pool.all() {
-			if other.crew == w.crew && other.state == workerRetiring {
-				m.dismiss(other)
+			if other.crew == w.crew {
+				m.advance(other, workerFrontLeft, nil)
 			}
 		}
 	}
@@ -260,19 +256,60 @@ func (m *master) died(w *worker, from workerState) {
 	s := w.crew.slots[w.slot]
 	exit := m.backgrounded(w)
 	err := fmt.Errorf("worker %d ended: %s", w.pid, exit)
-	if w == s.successor {
+	way := death{
+		from: from, successor: w == s.successor, next: w.crew == m.reload.next, served: m.served,
+		reload: m.reload.state, trial: m.Trial, asked: w.crew.plan.asks(w.slot),
+	}.decide()
+	if way == deathOfSuccessor {
 		s.successor = nil
 		m.rolling.giveUp(err)
 		return
 	}
 	s.worker = nil
-	switch {
-	case w.crew == m.reload.next && from != workerServing:
+	switch way {
+	case deathFailsReload:
 		m.reload.step(reloadFailed, details{err: err})
-	case !m.served && !m.reload.active() && (m.Trial && from != workerServing || !from.ready() && w.crew.plan.asks(w.slot)):
+	case deathFailsVassal:
 		m.fail(err)
 	default:
 		m.log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", exit, "restart", m.restartLater(s, exit, w.lived()))
 		m.reload.step(reloadBroken, details{err: err})
 	}
+}
+
+// death is everything on which the consequence of an unrequested death of a worker depends.
+type death struct {
+	from      workerState // the state in which it died
+	successor bool        // it was to replace another worker
+	next      bool        // it was a new worker of a reload
+	served    bool        // the vassal has served
+	reload    reloadState
+	trial     bool // the first workers must live for a time before the vassal serves
+	asked     bool // it had to do more than run to be ready
+}
+
+// deathConsequence is the consequence of a death.
+type deathConsequence string
+
+const (
+	deathOfSuccessor deathConsequence = "the old worker stays"
+	deathFailsReload deathConsequence = "the reload fails"
+	deathFailsVassal deathConsequence = "the vassal fails"
+	deathReplaced    deathConsequence = "another worker replaces it"
+)
+
+// decide returns the consequence. A vassal that has never served fails only by the death of a worker that was
+// not ready, where readiness is more than running.
+func (d death) decide() deathConsequence {
+	switch {
+	case d.successor:
+		return deathOfSuccessor
+	case d.next && !d.from.proven():
+		return deathFailsReload
+	case d.served, d.reload.active():
+		return deathReplaced
+	case d.trial && !d.from.proven(), d.asked && !d.from.ready():
+		return deathFailsVassal
+	}
+	return deathReplaced
 }

@@ -42,14 +42,18 @@ func (p *Plan) nextCheck(now time.Time) time.Time {
 	return now.Add(every)
 }
 
-// due replaces workers that are too old or too large.
+// due lets the workers be examined when it is time, unless a reload replaces them.
 func (l *limits) due(now time.Time) {
-	m := l.m
-	if !passed(l.at, now) || m.stopped {
-		return
+	if passed(l.at, now) {
+		l.at = l.m.plan.nextCheck(now)
+		l.m.reload.step(reloadExamine, details{})
 	}
-	l.at = m.plan.nextCheck(now)
-	if m.idle.asleep || m.reload.next != nil || m.reload.state == reloadUndoing {
+}
+
+// examine replaces workers that are too old or too large, and stops idle ones.
+func (l *limits) examine(now time.Time) {
+	m := l.m
+	if m.idle.asleep {
 		return
 	}
 	t := m.plan.Triggers

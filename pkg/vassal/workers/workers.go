@@ -46,8 +46,11 @@ func (c *crew) all() (list []*worker) {
 	return list
 }
 
-// complete reports whether every slot has a ready worker.
+// complete reports whether every slot has a ready worker. A nil crew is not complete.
 func (c *crew) complete() bool {
+	if c == nil {
+		return false
+	}
 	for _, s := range c.slots {
 		if s.worker == nil || !s.worker.state.ready() {
 			return false
@@ -59,8 +62,11 @@ func (c *crew) complete() bool {
 // proven reports whether the crew is complete and each worker has lived long enough after its
 // readiness.
 func (c *crew) proven() bool {
+	if c == nil {
+		return false
+	}
 	for _, s := range c.slots {
-		if s.worker == nil || s.worker.state != workerServing {
+		if s.worker == nil || !s.worker.state.proven() {
 			return false
 		}
 	}
