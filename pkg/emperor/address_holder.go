@@ -44,5 +44,5 @@ func (r *roster) holderOf(place address.Place, v *vassal) *vassal {
 
 // binds reports whether a vassal binds a place in the emperor's network namespace.
 func (v *vassal) binds(place address.Place) bool {
-	return !v.config.OwnNetwork && slices.ContainsFunc(v.config.Places, place.Meets)
+	return !v.run.config.OwnNetwork && slices.ContainsFunc(v.run.config.Places, place.Meets)
 }

@@ -46,26 +46,26 @@ func (c churn) tooSoon(now time.Time) bool { return !c.excused && now.Before(c.u
 // replaceProcess gives a vassal the new process that a change of its file needs: now, or later when such
 // changes are too frequent.
 func (e *Emperor) replaceProcess(v *vassal) {
-	if v.churn.tooSoon(time.Now()) {
-		v.wake()
+	if v.outcome.churn.tooSoon(time.Now()) {
+		v.outcome.wake()
 		e.input(v, Soon)
 		return
 	}
 	v.forgive()
-	v.retry()
+	v.outcome.retry()
 	e.input(v, Replace)
 }
 
 // outdated reports whether its next process will have a newer file than the last one.
 func (v *vassal) outdated() bool {
-	return v.wanted != nil && (v.returned || v.generation > 0 && !v.wanted.same(v.config) && !v.reverted())
+	return v.wish.wanted != nil && (v.wish.returned || v.run.generation > 0 && !v.wish.wanted.same(v.run.config) && !v.reverted())
 }
 
 // countChange records that a change of the file takes effect by a new process, or while none
 // runs.
 func (v *vassal) countChange(longest time.Duration) {
 	v.forgive()
-	v.churn, v.returned = v.churn.next(time.Now(), longest), false
+	v.outcome.churn, v.wish.returned = v.outcome.churn.next(time.Now(), longest), false
 }
 
 // unthrottle ends the wait of a change, because an operator does not wait, and reports
@@ -79,13 +79,13 @@ func (o *outcome) unthrottle() (waited bool) {
 
 // postpone makes the newest file of a vassal wait while its process continues.
 func postpone(_ *Options, v *vassal) {
-	if v.paused != nil {
+	if v.outcome.paused != nil {
 		return
 	}
-	wait := time.Until(v.churn.until())
+	wait := time.Until(v.outcome.churn.until())
 	calm := &pausedChange{v: v}
 	calm.timer = time.AfterFunc(wait, func() { v.post(calm) })
-	v.paused = calm
+	v.outcome.paused = calm
 	shown := wait.Round(time.Millisecond)
 	v.log.Warn("its file changes too often: the new process waits", "wait", shown)
 	v.note(AboutReload, "its file changes too often: the new process waits %v", shown)
@@ -101,10 +101,10 @@ type pausedChange struct {
 }
 
 func (c *pausedChange) apply(e *Emperor) {
-	if c.v.paused != c {
+	if c.v.outcome.paused != c {
 		return
 	}
-	c.v.paused = nil
+	c.v.outcome.paused = nil
 	e.applyWanted(c.v)
 }
 
@@ -118,7 +118,7 @@ func (o *outcome) cancelPaused() {
 
 // hold begins the pause before a launch that a change of the file has caused too early.
 func hold(_ *Options, v *vassal) {
-	wait := time.Until(v.churn.until())
+	wait := time.Until(v.outcome.churn.until())
 	shown := wait.Round(time.Millisecond)
 	v.log.Warn("its file changes too often: waiting before the next launch", "wait", shown)
 	v.note(AboutBackoff, "next launch in %v, its file changes too often", shown)

@@ -23,8 +23,8 @@ func (e *Emperor) Restore(ctx context.Context) error {
 			if p := v.living(); p != nil {
 				list = append(list, p)
 			}
-			if v.activation != nil {
-				sockets = append(sockets, socketLost{v, v.activation})
+			if v.demand.activation != nil {
+				sockets = append(sockets, socketLost{v, v.demand.activation})
 			}
 		}
 	})
@@ -58,10 +58,10 @@ func (e *Emperor) Configuration(ctx context.Context, name string) (p Plan, runni
 		switch {
 		case v == nil:
 			err = UnknownError{name}
-		case v.process != nil:
-			p, running = *v.config, true
-		case v.wanted != nil:
-			p = *v.wanted
+		case v.run.process != nil:
+			p, running = *v.run.config, true
+		case v.wish.wanted != nil:
+			p = *v.wish.wanted
 		}
 	})
 	return p, running, errors.Join(asked, err)
@@ -115,36 +115,36 @@ func (e *Emperor) carryOut(v *vassal, verb Verb) error {
 	}
 	v.log.Info("operator: " + string(verb))
 	v.note(AboutOperator, "%s", verb)
-	if v.unthrottle() {
+	if v.outcome.unthrottle() {
 		defer e.applyWanted(v)
 	}
 	switch verb {
 	case Start:
-		if v.wanted == nil {
-			return fmt.Errorf("its configuration cannot be used: %s", v.fault)
+		if v.wish.wanted == nil {
+			return fmt.Errorf("its configuration cannot be used: %s", v.wish.fault)
 		}
-		v.held = false
+		v.wish.held = false
 		v.forgive()
 		e.input(v, Begin)
 	case Stop:
-		if v.accepting.IsZero() { // it boots
+		if v.history.at.accepting.IsZero() { // it boots
 			e.input(v, StopAgain)
 		}
-		v.held = true
+		v.wish.held = true
 		e.input(v, Drop)
 	case Restart:
-		if v.fault != "" && (v.wanted == nil || v.wanted.Err == nil) { // the next process would not have the newest configuration
-			return fmt.Errorf("its configuration cannot be used: %s", v.fault)
+		if v.wish.fault != "" && (v.wish.wanted == nil || v.wish.wanted.Err == nil) { // the next process would not have the newest configuration
+			return fmt.Errorf("its configuration cannot be used: %s", v.wish.fault)
 		}
-		v.held = false
+		v.wish.held = false
 		v.forgive()
-		v.retry()
+		v.outcome.retry()
 		e.input(v, Want)
 	case Reload:
 		return e.reloadOne(v)
 	case Reset:
 		v.forgive()
-		v.churn = churn{}
+		v.outcome.churn = churn{}
 		e.input(v, Renewed)
 	default:
 		return fmt.Errorf("unknown verb %q", verb)
@@ -154,8 +154,8 @@ func (e *Emperor) carryOut(v *vassal, verb Verb) error {
 
 // reloadOne refuses a reload that cannot succeed, so that no client waits for it.
 func (e *Emperor) reloadOne(v *vassal) error {
-	if v.fault != "" {
-		return fmt.Errorf("its configuration cannot be used: %s", v.fault)
+	if v.wish.fault != "" {
+		return fmt.Errorf("its configuration cannot be used: %s", v.wish.fault)
 	}
 	if e.input(v, ReloadAsked) {
 		return nil
@@ -171,7 +171,7 @@ func (e *Emperor) reloadOne(v *vassal) error {
 func (e *Emperor) DoAll(ctx context.Context, wish Broadcast) error {
 	return e.ask(ctx, func() {
 		for _, v := range e.vassals.sorted() {
-			if v.unthrottle() {
+			if v.outcome.unthrottle() {
 				e.applyWanted(v)
 			}
 		}

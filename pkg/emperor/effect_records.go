@@ -7,12 +7,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-func countFailure(_ *Options, v *vassal) { v.countFailure() }
+func countFailure(_ *Options, v *vassal) { v.outcome.countFailure() }
 
 // recordMiss counts a launch that failed.
 func recordMiss(_ *Options, v *vassal) {
-	v.countFailure()
-	v.log.Error("cannot launch", "error", v.cause)
+	v.outcome.countFailure()
+	v.log.Error("cannot launch", "error", v.history.cause)
 }
 
 // recordLaunch begins the record of a generation.
@@ -20,70 +20,74 @@ func recordLaunch(o *Options, v *vassal) {
 	if v.outdated() {
 		v.countChange(o.ChangePause)
 	}
-	v.cancelPaused()
-	v.churn.excused = false
-	v.generation++
-	v.launches++
-	v.config, v.serial, v.reloads, v.failed = v.target(), 1, 0, false
-	if v.rest == restLeft {
-		v.wake()
+	v.outcome.cancelPaused()
+	v.outcome.churn.excused = false
+	v.run.generation++
+	v.history.launches++
+	v.run.config, v.run.serial, v.run.reloads, v.outcome.failed = v.target(), 1, 0, false
+	if v.outcome.rest == restLeft {
+		v.outcome.wake()
 	}
-	v.renews, v.answer, v.adjusting = false, reloadAnswer{}, false
-	v.history = v.next()
+	v.outcome.renews, v.run.answer, v.run.adjusting = false, reloadAnswer{}, false
+	failed := ""
+	if v.reverted() {
+		failed = v.history.reloadError
+	}
+	v.history = v.history.next(failed)
 }
 
 // recordOrder begins the record of a reload.
 func recordOrder(_ *Options, v *vassal) {
-	v.serial++
-	v.ordered, v.reloadError, v.ownReload, v.undone, v.gap = v.wanted, "", false, false, 0
-	v.answer = reloadAnswer{}
-	v.churn.excused = false
+	v.run.serial++
+	v.run.ordered, v.history.reloadError, v.history.ownReload, v.history.undone, v.history.gap = v.wish.wanted, "", false, false, 0
+	v.run.answer = reloadAnswer{}
+	v.outcome.churn.excused = false
 }
 
 func recordTaken(_ *Options, v *vassal) {
-	v.refused = monitor.Version{}
-	v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
+	v.outcome.refused = monitor.Version{}
+	v.run.config, v.run.reloads, v.history.at.reloaded = v.run.ordered, v.run.reloads+1, time.Now()
 }
 
 // recordTakenLate records a reload that has taken effect although its answer came too late: an
 // old worker may take its whole mercy, and a new one its time to be ready.
 func recordTakenLate(o *Options, v *vassal) {
-	v.reloadError, v.answer = "", reloadAnswer{}
+	v.history.reloadError, v.run.answer = "", reloadAnswer{}
 	recordTaken(o, v)
 	v.note(AboutReload, "it has reloaded after all")
 }
 
 func recordRefusal(_ *Options, v *vassal) {
-	v.refused = v.ordered.Version
-	v.reloadError, v.undone = v.answer.text, v.answer.undone
+	v.outcome.refused = v.run.ordered.Version
+	v.history.reloadError, v.history.undone = v.run.answer.text, v.run.answer.undone
 }
 
 func recordNoAnswer(_ *Options, v *vassal) {
-	v.refused = v.ordered.Version
-	v.reloadError, v.answer.missing = errNoAnswer.Error(), true
+	v.outcome.refused = v.run.ordered.Version
+	v.history.reloadError, v.run.answer.missing = errNoAnswer.Error(), true
 }
 
 // recordUnable notes why a reload needs a new process.
 func recordUnable(_ *Options, v *vassal) {
-	if err := v.answer.notSent; err != nil {
+	if err := v.run.answer.notSent; err != nil {
 		v.log.Info("cannot be asked to reload: a new process is needed", "cause", err)
 		v.note(AboutReload, "it cannot be asked, a new process is needed: %v", err)
 		return
 	}
-	v.log.Info("cannot take it over: a new process is needed", "cause", v.answer.text)
-	v.noteFrom(AboutReload, "it cannot take it over, a new process is needed: %s", v.answer.text)
+	v.log.Info("cannot take it over: a new process is needed", "cause", v.run.answer.text)
+	v.noteFrom(AboutReload, "it cannot take it over, a new process is needed: %s", v.run.answer.text)
 }
 
 // recordBegin lets the operator's command end a rest or a pause.
 func recordBegin(_ *Options, v *vassal) {
-	v.retry()
-	v.failed, v.pauseUntil = false, time.Time{}
+	v.outcome.retry()
+	v.outcome.failed, v.history.pauseUntil = false, time.Time{}
 }
 
 // recordLeaving notes that the vassal stops by itself. On demand it comes back with the next
 // connection, otherwise when its configuration changes or the operator starts it.
 func recordLeaving(_ *Options, v *vassal) {
-	v.rest = restLeft
+	v.outcome.rest = restLeft
 	v.log.Info("wants to stop")
 	v.noteFrom(AboutLife, "wants to stop")
 }
@@ -93,9 +97,9 @@ func recordLeaving(_ *Options, v *vassal) {
 func recordDeath(o *Options, v *vassal) {
 	v.recordExit(false)
 	if v.ending(o).failure() == "" {
-		v.renewed = time.Now()
+		v.outcome.renewed = time.Now()
 	} else {
-		v.countFailure()
+		v.outcome.countFailure()
 	}
 }
 
@@ -103,24 +107,24 @@ func recordDeath(o *Options, v *vassal) {
 // the rest.
 func recordRest(o *Options, v *vassal) {
 	if s := v.situation(o); s.resting() == string(restFailures) {
-		v.rest = restFailures
+		v.outcome.rest = restFailures
 	}
 }
 
 func recordPause(o *Options, v *vassal) {
-	v.pause = o.Backoff.wait(v.failures, rand.Float64())
-	v.pauseUntil = time.Now().Add(v.pause)
+	v.history.pause = o.Backoff.wait(v.outcome.failures, rand.Float64())
+	v.history.pauseUntil = time.Now().Add(v.history.pause)
 }
 
 // recordBridge notes how long a change has left the vassal without a process.
 func recordBridge(_ *Options, v *vassal) {
-	if !v.gapFrom.IsZero() {
-		v.gap = time.Since(v.gapFrom)
+	if !v.outcome.gapFrom.IsZero() {
+		v.history.gap = time.Since(v.outcome.gapFrom)
 	}
-	v.gapFrom = time.Time{}
+	v.outcome.gapFrom = time.Time{}
 }
 
 // recordHostEnds notes that the vassal ends with the network that it has.
 func recordHostEnds(_ *Options, v *vassal) {
-	v.log.Info("its network ends: it is stopped, and follows the next one", "of", v.config.Network.Mode.Of)
+	v.log.Info("its network ends: it is stopped, and follows the next one", "of", v.run.config.Network.Mode.Of)
 }

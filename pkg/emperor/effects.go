@@ -158,8 +158,8 @@ func newActions() map[Effect]action {
 		doCancelGuest: {record: recordHostEnds, act: alone(cancel)},
 		doMiss:        {record: recordMiss, act: settle},
 
-		doStable:  {record: func(_ *Options, v *vassal) { v.waitsFor = "" }, act: (*Emperor).stable},
-		doForgive: {record: func(_ *Options, v *vassal) { v.failures, v.proven = 0, nil }},
+		doStable:  {record: func(_ *Options, v *vassal) { v.history.waitsFor = "" }, act: (*Emperor).stable},
+		doForgive: {record: func(_ *Options, v *vassal) { v.outcome.failures, v.outcome.proven = 0, nil }},
 		doZerg:    {act: (*Emperor).startZerg},
 
 		doReload:      {record: recordOrder, act: alone(reload)},
@@ -169,14 +169,14 @@ func newActions() map[Effect]action {
 		doExpire:      {record: recordNoAnswer, act: (*Emperor).refused},
 		doReplace:     {record: recordUnable, act: (*Emperor).replaceProcess},
 		doOwnReload:   {record: recordOwnReload},
-		doRetry:       {record: func(_ *Options, v *vassal) { v.retry() }},
+		doRetry:       {record: func(_ *Options, v *vassal) { v.outcome.retry() }},
 		doBegin:       {record: recordBegin, act: settle},
 		doRevert:      {record: func(_ *Options, v *vassal) { v.refuseEdit() }, act: (*Emperor).revert},
 		doStop:        {act: (*Emperor).stop},
 		doStopLeft:    {record: recordLeaving, act: (*Emperor).stop},
 		doSilence:     {record: recordSilence, act: (*Emperor).stop},
 		doStopSocket:  {record: func(_ *Options, v *vassal) { v.recordSocketLost(", for a new process") }, act: (*Emperor).stop},
-		doStopChanged: {record: func(_ *Options, v *vassal) { v.gapFrom = time.Now() }, act: (*Emperor).stop},
+		doStopChanged: {record: func(_ *Options, v *vassal) { v.outcome.gapFrom = time.Now() }, act: (*Emperor).stop},
 		doStopGuest:   {record: recordHostEnds, act: (*Emperor).stop},
 		doAdjusted:    {act: (*Emperor).adjusted},
 		doRealigned:   {act: (*Emperor).realigned},
@@ -192,25 +192,27 @@ func newActions() map[Effect]action {
 		doClear:  {record: func(_ *Options, v *vassal) { v.recordExit(false) }, act: alone(clearUp)},
 		doEnd:    {record: func(_ *Options, v *vassal) { v.recordExit(true) }, act: alone(clearUp)},
 		doSettle: {act: settle},
-		doResume: {record: func(_ *Options, v *vassal) { v.failed, v.pauseUntil = false, time.Time{} }, act: settle},
+		doResume: {record: func(_ *Options, v *vassal) { v.outcome.failed, v.history.pauseUntil = false, time.Time{} }, act: settle},
 		doRest:   {record: recordRest},
 		doForget: {act: (*Emperor).forget},
 
-		doPause:    {record: recordPause, act: alone(backOff)},
-		doHold:     {record: func(_ *Options, v *vassal) { v.churn.hasty, v.pauseUntil = true, v.churn.until() }, act: alone(hold)},
-		doPostpone: {record: func(_ *Options, v *vassal) { v.churn.hasty = true }, act: alone(postpone)},
+		doPause: {record: recordPause, act: alone(backOff)},
+		doHold: {record: func(_ *Options, v *vassal) {
+			v.outcome.churn.hasty, v.history.pauseUntil = true, v.outcome.churn.until()
+		}, act: alone(hold)},
+		doPostpone: {record: func(_ *Options, v *vassal) { v.outcome.churn.hasty = true }, act: alone(postpone)},
 
-		doWatch:       {record: func(_ *Options, v *vassal) { v.cancelPaused() }, act: alone(watchSocket)},
+		doWatch:       {record: func(_ *Options, v *vassal) { v.outcome.cancelPaused() }, act: alone(watchSocket)},
 		doWatchEdited: {record: recordEditedWait, act: alone(watchEdited)},
 		doRewatch:     {act: alone(watchSocket)},
 		doRebind:      {record: func(_ *Options, v *vassal) { v.recordSocketLost("") }, act: alone(rebind)},
-		doUnwatch:     {act: func(e *Emperor, v *vassal) { v.unwatch(); e.settle(v) }},
+		doUnwatch:     {act: func(e *Emperor, v *vassal) { v.demand.unwatch(); e.settle(v) }},
 		doUnbound:     {record: recordUnbound, act: settle},
 		doHasten:      {record: recordHaste, act: settle},
 
 		doBridge:        {record: recordBridge},
-		doForgetGap:     {record: func(_ *Options, v *vassal) { v.gapFrom = time.Time{} }},
-		doRemove:        {record: func(_ *Options, v *vassal) { v.cancelPaused() }, act: func(e *Emperor, v *vassal) { e.vassals.remove(v) }},
+		doForgetGap:     {record: func(_ *Options, v *vassal) { v.outcome.gapFrom = time.Time{} }},
+		doRemove:        {record: func(_ *Options, v *vassal) { v.outcome.cancelPaused() }, act: func(e *Emperor, v *vassal) { e.vassals.remove(v) }},
 		doCountReload:   {act: func(e *Emperor, _ *vassal) { e.round.reloading++ }},
 		doUncountReload: {act: func(e *Emperor, _ *vassal) { e.round.reloading-- }},
 		doStopZergs:     {act: (*Emperor).stopZergs},
@@ -223,7 +225,7 @@ func newActions() map[Effect]action {
 
 // cancel cancels the launch, or the hooks of the end.
 func cancel(_ *Options, v *vassal) {
-	v.cancel(errCancelled)
+	v.run.cancel(errCancelled)
 	v.arm(unkillable)
 }
 
@@ -232,7 +234,7 @@ func cancel(_ *Options, v *vassal) {
 func (e *Emperor) stable(v *vassal) {
 	v.arm(e.options.Backoff.Reset)
 	v.closeKept()
-	if v.wanted != nil && !v.wanted.same(v.config) {
+	if v.wish.wanted != nil && !v.wish.wanted.same(v.run.config) {
 		e.applyWanted(v)
 	}
 }
@@ -242,18 +244,18 @@ func (e *Emperor) stop(v *vassal) {
 	if e.vassals.hosts(v) {
 		return // the input Alone comes with the end of the last one: they have a time of their own
 	}
-	if v.activation == nil && v.situation(&e.options).decide().launches() { // the socket of an on-demand vassal outlives generations anyhow
-		v.process.KeepSockets()
+	if v.demand.activation == nil && v.situation(&e.options).decide().launches() { // the socket of an on-demand vassal outlives generations anyhow
+		v.run.process.KeepSockets()
 	}
-	v.process.Stop(e.options.Graceful && e.stopping)
+	v.run.process.Stop(e.options.Graceful && e.stopping)
 	v.arm(v.mercyFor(&e.options))
 }
 
 // mercyFor returns the time that a vassal has to end: the operator's. A program in its place may
 // request less, and a master knows its own.
 func (v *vassal) mercyFor(o *Options) time.Duration {
-	if v.mercy > 0 {
-		return min(v.mercy, o.Mercy)
+	if v.history.mercy > 0 {
+		return min(v.history.mercy, o.Mercy)
 	}
 	return o.Mercy
 }
@@ -264,7 +266,7 @@ func expect(_ *Options, v *vassal) { v.arm(unkillable) }
 // kill ends the process and all that it started.
 func kill(_ *Options, v *vassal) {
 	v.log.Warn("did not end in time: killing it")
-	v.process.Kill()
+	v.run.process.Kill()
 	v.arm(unkillable)
 }
 
@@ -278,7 +280,7 @@ func curse(o *Options, v *vassal) {
 
 // backOff begins the pause after a failure.
 func backOff(_ *Options, v *vassal) {
-	wait := v.pause.Round(time.Millisecond)
-	v.note(AboutBackoff, "next launch in %v, failures in a row: %d", wait, v.failures)
-	v.arm(v.pause)
+	wait := v.history.pause.Round(time.Millisecond)
+	v.note(AboutBackoff, "next launch in %v, failures in a row: %d", wait, v.outcome.failures)
+	v.arm(v.history.pause)
 }

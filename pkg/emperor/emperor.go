@@ -350,7 +350,7 @@ func (e *Emperor) stopAll() {
 	e.stopping = true
 	e.options.Log.Info("stopping", "vassals", len(e.vassals.named))
 	for _, v := range e.vassals.named {
-		v.withdrawn = true
+		v.wish.withdrawn = true
 		e.input(v, Drop)
 		e.input(v, End)
 	}

@@ -40,7 +40,7 @@ type generationOf struct {
 	generation uint64
 }
 
-func (a generationOf) stale() bool { return a.v.generation != a.generation }
+func (a generationOf) stale() bool { return a.v.run.generation != a.generation }
 
 // launched: a launch is complete.
 type launched struct {
@@ -52,13 +52,13 @@ type launched struct {
 func (l launched) apply(e *Emperor) {
 	e.line.release(l.v)
 	if l.err != nil {
-		l.v.cause = l.err
+		l.v.history.cause = l.err
 		e.input(l.v, LaunchFailed)
 		return
 	}
-	l.v.process, l.v.lastRun = l.process, time.Now()
-	if l.v.firstRun.IsZero() {
-		l.v.firstRun = l.v.lastRun
+	l.v.run.process, l.v.history.at.lastRun = l.process, time.Now()
+	if l.v.history.at.firstRun.IsZero() {
+		l.v.history.at.firstRun = l.v.history.at.lastRun
 	}
 	e.group.Add(1)
 	go l.process.Watch(func(m Message) { e.post(received{l.generationOf, m}) }, func(x Exit) {
@@ -84,14 +84,14 @@ type exited struct {
 }
 
 func (x exited) apply(e *Emperor) {
-	x.exit.Reason = e.vassals.withHolder(x.v, x.v.config, oneLine(x.exit.Reason))
-	x.v.exit, x.v.exited = &x.exit, time.Now()
-	x.v.status, x.v.phase = "", "" // they concerned that process
+	x.exit.Reason = e.vassals.withHolder(x.v, x.v.run.config, oneLine(x.exit.Reason))
+	x.v.history.exit, x.v.history.at.exited = &x.exit, time.Now()
+	x.v.history.status, x.v.history.phase = "", "" // they concerned that process
 	switch {
 	case x.exit.Err == nil && x.exit.Code == wire.Exile:
-		x.v.rest = restExiled
-	case x.v.rest == restExiled:
-		x.v.wake()
+		x.v.outcome.rest = restExiled
+	case x.v.outcome.rest == restExiled:
+		x.v.outcome.wake()
 	}
 	e.input(x.v, Exited)
 }
@@ -106,13 +106,13 @@ type cleared struct {
 
 func (c cleared) apply(e *Emperor) {
 	c.v.takeSockets(c.kept)
-	if c.v.exit != nil {
-		c.v.exit.Last = oneLine(c.last)
+	if c.v.history.exit != nil {
+		c.v.history.exit.Last = oneLine(c.last)
 	}
 	if c.err != nil {
 		c.v.log.Error("cannot remove all that was left", "error", c.err)
 	}
-	c.v.process = nil
+	c.v.run.process = nil
 	e.input(c.v, Cleared)
 }
 

@@ -10,25 +10,25 @@ import (
 // launch starts the next generation with the configuration wanted now.
 func (e *Emperor) launch(v *vassal) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	v.cancel = cancel
-	a := generationOf{v, v.generation}
+	v.run.cancel = cancel
+	a := generationOf{v, v.run.generation}
 	e.launches++
-	r := Request{Plan: v.config, Generation: v.generation, Order: e.launches, Log: v.log}
+	r := Request{Plan: v.run.config, Generation: v.run.generation, Order: e.launches, Log: v.log}
 	r.Hooking = func(hook hooks.Result) { e.post(hookBegun{a, hook}) }
 	r.Hooked = func(result hooks.Result) { e.post(hookDone{a, result}) }
 	r.Disconnected = func(reason string) { e.post(disconnected{a, reason}) }
-	r.Kept, r.Trial, r.Reverted = v.kept, v.onTrial(), v.reverted()
-	if v.config.Joins() {
-		if host := e.vassals.hostOf(v.config); host != nil {
-			r.Host = host.process
+	r.Kept, r.Trial, r.Reverted = v.run.kept, v.onTrial(), v.reverted()
+	if v.run.config.Joins() {
+		if host := e.vassals.hostOf(v.run.config); host != nil {
+			r.Host = host.run.process
 		}
 	}
 	held := v.holdsSockets()
 	if !held {
-		v.kept = nil
+		v.run.kept = nil
 	}
-	if v.activation != nil {
-		r.Socket = v.activation.Socket()
+	if v.demand.activation != nil {
+		r.Socket = v.demand.activation.Socket()
 	}
 	launcher := e.options.Launcher
 	late := time.AfterFunc(slowLaunch, func() { e.post(slowLaunched{a}) })
@@ -43,29 +43,26 @@ func (e *Emperor) launch(v *vassal) {
 	})
 }
 
-// next is the history that a new generation starts with.
-func (v *vassal) next() history {
-	h, failed := v.history, ""
-	if v.reverted() {
-		failed = h.reloadError
-	}
+// next returns the history with which the next generation starts. reloadError is the error of an edit that it
+// does not have; empty: none.
+func (h *history) next(reloadError string) history {
 	return history{
-		reloadError: failed, exit: h.exit, launches: h.launches, hookRuns: h.hookRuns,
-		moments: moments{
-			exited: h.exited, firstRun: h.firstRun, lastRun: h.lastRun, lastAccepting: h.lastAccepting, lastLoyal: h.lastLoyal,
+		reloadError: reloadError, exit: h.exit, launches: h.launches, hookRuns: h.hookRuns,
+		at: moments{
+			exited: h.at.exited, firstRun: h.at.firstRun, lastRun: h.at.lastRun, lastAccepting: h.at.lastAccepting, lastLoyal: h.at.lastLoyal,
 		},
 	}
 }
 
 // clearUp removes the resources of the generation, and runs the hooks of its end.
 func clearUp(_ *Options, v *vassal) {
-	if v.heartbeatTimer != nil {
-		v.heartbeatTimer.Stop()
-		v.heartbeatTimer = nil
+	if v.run.heartbeatTimer != nil {
+		v.run.heartbeatTimer.Stop()
+		v.run.heartbeatTimer = nil
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	v.cancel = cancel
-	a, process := generationOf{v, v.generation}, v.process
+	v.run.cancel = cancel
+	a, process := generationOf{v, v.run.generation}, v.run.process
 	v.group.Go(func() {
 		defer cancel(nil)
 		err := process.Clear(ctx)

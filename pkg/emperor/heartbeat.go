@@ -8,16 +8,16 @@ import (
 
 // beat notes a sign of life. The first one is a promise of more.
 func (v *vassal) beat(o *Options) {
-	v.heartbeat = time.Now()
-	if o.Heartbeat > 0 && v.heartbeatTimer == nil {
+	v.history.at.heartbeat = time.Now()
+	if o.Heartbeat > 0 && v.run.heartbeatTimer == nil {
 		v.armHeartbeat(o.Heartbeat)
 	}
 }
 
 // armHeartbeat checks after d whether the vassal still sends heartbeats.
 func (v *vassal) armHeartbeat(d time.Duration) {
-	a := generationOf{v, v.generation}
-	v.heartbeatTimer = timers.AfterFunc(d, func() { v.post(heartbeatDue{a}) })
+	a := generationOf{v, v.run.generation}
+	v.run.heartbeatTimer = timers.AfterFunc(d, func() { v.post(heartbeatDue{a}) })
 }
 
 // heartbeatDue: it is time to ask whether a vassal that sent heartbeats still does.
@@ -25,10 +25,10 @@ type heartbeatDue struct{ generationOf }
 
 func (p heartbeatDue) apply(e *Emperor) {
 	v := p.v
-	if p.stale() || v.heartbeatTimer == nil {
+	if p.stale() || v.run.heartbeatTimer == nil {
 		return
 	}
-	since := v.heartbeat
+	since := v.history.at.heartbeat
 	if v.since.After(since) {
 		since = v.since // grace: it has just started or reloaded
 	}
@@ -44,9 +44,9 @@ func (p heartbeatDue) apply(e *Emperor) {
 
 // recordSilence counts the silence as a failure.
 func recordSilence(_ *Options, v *vassal) {
-	v.heartbeatTimer = nil
-	v.countFailure()
-	silent := time.Since(v.heartbeat).Round(time.Second)
+	v.run.heartbeatTimer = nil
+	v.outcome.countFailure()
+	silent := time.Since(v.history.at.heartbeat).Round(time.Second)
 	v.log.Error("no heartbeat: it is restarted", "silent", silent)
 	v.note(AboutLife, "no heartbeat for %v: it is restarted", silent)
 }

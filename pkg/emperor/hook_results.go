@@ -37,7 +37,7 @@ type hookBegun struct {
 
 func (h hookBegun) apply(*Emperor) {
 	if !h.stale() {
-		h.v.waitsFor = h.hook.Running()
+		h.v.history.waitsFor = h.hook.Running()
 	}
 }
 
@@ -55,12 +55,12 @@ func (h hookDone) apply(e *Emperor) {
 
 // hookEnded remembers the last run of each hook, the newest last.
 func (v *vassal) hookEnded(o *Options, r hooks.Result) {
-	if v.waitsFor == r.Running() {
-		v.waitsFor = ""
+	if v.history.waitsFor == r.Running() {
+		v.history.waitsFor = ""
 	}
 	run := HookRun{
 		Phase: r.Phase, Index: r.Index, Hook: r.Text, Result: r.Exit, Code: r.Code, Took: r.Took.Seconds(),
-		Ended: time.Now(), Generation: v.generation,
+		Ended: time.Now(), Generation: v.run.generation,
 	}
 	if r.Exit == "" {
 		run.Result = "ok"
@@ -69,8 +69,8 @@ func (v *vassal) hookEnded(o *Options, r hooks.Result) {
 		run.Signal = unix.SignalName(r.Signal)
 	}
 	same := func(x HookRun) bool { return x.Phase == run.Phase && x.Index == run.Index }
-	v.hookRuns = append(slices.DeleteFunc(v.hookRuns, same), run)
-	v.hookRuns = v.hookRuns[max(0, len(v.hookRuns)-maxHookRuns):]
+	v.history.hookRuns = append(slices.DeleteFunc(v.history.hookRuns, same), run)
+	v.history.hookRuns = v.history.hookRuns[max(0, len(v.history.hookRuns)-maxHookRuns):]
 	text, note := "%s #%d (%s) after %v: %s", v.note
 	if info, ok := r.Phase.Info(); ok && info.Inside() {
 		note = v.noteFrom

@@ -47,7 +47,7 @@ func (j joining) apart() string {
 // apart returns the reason why a vassal cannot be launched in the network of another one now. Empty:
 // it can, or has a network of its own.
 func (r *roster) apart(v *vassal) string {
-	if v.wanted == nil {
+	if v.wish.wanted == nil {
 		return ""
 	}
 	p := v.target()
@@ -59,7 +59,7 @@ func (r *roster) apart(v *vassal) string {
 	j.missing, j.circle = r.chain(v, p)
 	if host := r.hostOf(p); host != nil {
 		j.host, j.serves = host.name, host.state.in(serving)
-		j.foreign = host.wanted == nil || host.wanted.UID != p.UID
+		j.foreign = host.wish.wanted == nil || host.wish.wanted.UID != p.UID
 	}
 	return j.apart()
 }
@@ -75,7 +75,7 @@ func (r *roster) chain(v *vassal, p *Plan) (missing string, circle bool) {
 			return p.Network.Mode.Of, false
 		case seen[host]:
 			return "", true
-		case host.wanted == nil:
+		case host.wish.wanted == nil:
 			return "", false
 		}
 		seen[host] = true
@@ -92,7 +92,7 @@ func (r *roster) guestsOf(host *vassal, f func(guest *vassal)) {
 	for _, v := range r.named {
 		p := v.occupied()
 		if p == nil {
-			p = v.wanted
+			p = v.wish.wanted
 		}
 		if p.Joins() && v != host && r.hostOf(p) == host {
 			f(v)
@@ -102,7 +102,7 @@ func (r *roster) guestsOf(host *vassal, f func(guest *vassal)) {
 
 // explainGuests updates the reasons for which vassals wait for the network of another one.
 func (r *roster) explainGuests(v *vassal) {
-	r.guestsOf(v, func(guest *vassal) { guest.apart = r.apart(guest) })
+	r.guestsOf(v, func(guest *vassal) { guest.wish.apart = r.apart(guest) })
 }
 
 // tellGuests gives an input to the vassals that have, or are to have, the network of another one: they start
@@ -113,10 +113,10 @@ func tellGuests(e *Emperor, v *vassal, in Input) {
 
 // leaveHost lets a vassal that waits for the end of its guests continue behind the last of them.
 func leaveHost(e *Emperor, v *vassal) {
-	if !v.config.Joins() {
+	if !v.run.config.Joins() {
 		return
 	}
-	if host := e.vassals.hostOf(v.config); host != nil && !e.vassals.hosts(host) {
+	if host := e.vassals.hostOf(v.run.config); host != nil && !e.vassals.hosts(host) {
 		e.input(host, Alone)
 	}
 }

@@ -11,20 +11,20 @@ import (
 func (v *vassal) takeSockets(kept namespaces.Sockets) {
 	if len(kept) > 0 {
 		v.closeKept()
-		v.kept = kept
+		v.run.kept = kept
 	}
 }
 
 // holdsSockets reports whether the sockets that a launch gets are held until it is ready, because the
 // configuration before it, which binds the same addresses, may be launched again.
 func (v *vassal) holdsSockets() bool {
-	return v.onTrial() && slices.Equal(v.config.Addresses, v.proven.Addresses)
+	return v.onTrial() && slices.Equal(v.run.config.Addresses, v.outcome.proven.Addresses)
 }
 
 // closeKept closes the sockets of the last generation.
 func (v *vassal) closeKept() {
-	if kept := v.kept; len(kept) > 0 {
-		v.kept = nil
+	if kept := v.run.kept; len(kept) > 0 {
+		v.run.kept = nil
 		v.group.Go(kept.Close)
 	}
 }

@@ -21,7 +21,7 @@ func (s received) apply(e *Emperor) {
 	v := s.v
 	in := inputOf(&e.options, v, s.message)
 	if in == Refused && v.takes(in) {
-		v.answer.text = e.vassals.withHolder(v, v.ordered, v.answer.text)
+		v.run.answer.text = e.vassals.withHolder(v, v.run.ordered, v.run.answer.text)
 	}
 	if in != "" {
 		e.input(v, in)
@@ -47,18 +47,18 @@ func inputOfReport(o *Options, v *vassal, r wire.Report) Input {
 	now := time.Now()
 	switch r {
 	case wire.Spawned:
-		v.ready = now
+		v.history.at.ready = now
 	case wire.Accepting:
-		v.accepting, v.lastAccepting = now, now
-		if v.usesOrders { // it answers a reload by a notice
+		v.history.at.accepting, v.history.at.lastAccepting = now, now
+		if v.history.inside.usesOrders { // it answers a reload by a notice
 			return Accepting
 		}
 		return Ready
 	case wire.Loyal:
-		if v.loyal.IsZero() {
+		if v.history.at.loyal.IsZero() {
 			v.noteFrom(AboutLife, "loyal")
 		}
-		v.loyal, v.lastLoyal = now, now // its failures are forgotten when it has run long enough
+		v.history.at.loyal, v.history.at.lastLoyal = now, now // its failures are forgotten when it has run long enough
 	case wire.Withdraw:
 		return Leave
 	case wire.Heartbeat:
@@ -78,36 +78,36 @@ func inputOfNotice(o *Options, v *vassal, n wire.Notice) Input {
 		}
 		return ""
 	case wire.Booting:
-		v.waitsFor = text
+		v.history.waitsFor = text
 		v.noteFrom(AboutBoot, "it waits for %s", text)
 		return ""
 	}
 	if n.Kind == wire.Confined {
-		v.landlocks.Add(n.Landlocks)
+		v.history.inside.landlocks.Add(n.Landlocks)
 		return ""
 	}
-	v.usesOrders = true
+	v.history.inside.usesOrders = true
 	switch {
 	case n.Kind == wire.Gap:
-		v.gap = max(0, n.Gap)
+		v.history.gap = max(0, n.Gap)
 	case n.Kind == wire.Status:
 		v.setStatus(text)
 	case n.Kind == wire.Workers && n.Deaths != nil:
 		v.setWorkerDeaths(*n.Deaths)
 	case n.Kind == wire.Listening:
-		v.listening = []string{}
+		v.history.listening = []string{}
 		for _, address := range n.Addresses {
-			v.listening = append(v.listening, oneLine(address))
+			v.history.listening = append(v.history.listening, oneLine(address))
 		}
 	case n.Kind == wire.Renew:
-		v.renews = true
+		v.outcome.renews = true
 		v.noteFrom(AboutLife, "ends to be started again: %s", text)
 	case n.Kind == wire.Fallback:
 		v.setFallback(text)
 	case n.Kind == wire.Exec:
-		v.usesOrders, v.program, v.mercy = false, n.Program, max(0, n.Mercy)
+		v.history.inside.usesOrders, v.history.inside.program, v.history.mercy = false, n.Program, max(0, n.Mercy)
 		if n.Probe != nil {
-			v.waitsFor = oneLine(fmt.Sprintf("ready-probe %s %s%s", n.Probe.Kind, n.Probe.Address, n.Probe.Path))
+			v.history.waitsFor = oneLine(fmt.Sprintf("ready-probe %s %s%s", n.Probe.Kind, n.Probe.Address, n.Probe.Path))
 		}
 	default:
 		return inputOfAnswer(v, n, text)
@@ -118,21 +118,21 @@ func inputOfNotice(o *Options, v *vassal, n wire.Notice) Input {
 // inputOfAnswer records the answer to a reload: to the last order, or, without a serial, to one
 // that the vassal made by itself. An answer to an order that another one has replaced has no effect.
 func inputOfAnswer(v *vassal, n wire.Notice, text string) Input {
-	missing := v.answer.missing
+	missing := v.run.answer.missing
 	switch {
 	case n.Serial == 0 && v.takes(ReloadedItself):
-		v.answer = reloadAnswer{kind: n.Kind, text: text, missing: missing}
+		v.run.answer = reloadAnswer{kind: n.Kind, text: text, missing: missing}
 		return ReloadedItself
-	case n.Serial != v.serial:
+	case n.Serial != v.run.serial:
 	case n.Kind == wire.Ready && missing:
 		return Late
 	case n.Kind == wire.Ready:
 		return Ready
 	case n.Kind == wire.Failed, n.Kind == wire.Undone:
-		v.answer = reloadAnswer{text: text, undone: n.Kind == wire.Undone, missing: missing}
+		v.run.answer = reloadAnswer{text: text, undone: n.Kind == wire.Undone, missing: missing}
 		return Refused
 	case n.Kind == wire.Anew:
-		v.answer = reloadAnswer{text: text, missing: missing}
+		v.run.answer = reloadAnswer{text: text, missing: missing}
 		return Unable
 	}
 	return ""
@@ -150,25 +150,25 @@ type reloadAnswer struct {
 // recordOwnReload notes how a reload went that the emperor has not ordered: a file was touched,
 // or there was a signal. It does not hide that an order failed.
 func recordOwnReload(_ *Options, v *vassal) {
-	text := v.answer.text
-	switch kind := v.answer.kind; {
+	text := v.run.answer.text
+	switch kind := v.run.answer.kind; {
 	case kind == wire.Failed && text != "":
 		v.noteFrom(AboutReload, "cannot reload: %s", text)
-		if v.reloadError == "" || v.ownReload {
-			v.reloadError, v.ownReload = text, true
+		if v.history.reloadError == "" || v.history.ownReload {
+			v.history.reloadError, v.history.ownReload = text, true
 		}
-	case kind == wire.Ready && v.ownReload:
+	case kind == wire.Ready && v.history.ownReload:
 		v.noteFrom(AboutReload, "it has reloaded")
-		v.reloadError, v.ownReload = "", false
+		v.history.reloadError, v.history.ownReload = "", false
 	}
 }
 
 // setFallback notes that a vassal runs on its fallback configuration, or, with an
 // empty text, that it does not.
 func (v *vassal) setFallback(text string) {
-	was := v.fallback
-	v.listening = nil
-	if v.fallback = text; text != "" {
+	was := v.history.fallback
+	v.history.listening = nil
+	if v.history.fallback = text; text != "" {
 		file, _, _ := strings.Cut(text, ": ") // the vassal has logged the reason
 		v.log.Warn("runs on its fallback configuration", "file", file)
 	}
@@ -183,12 +183,12 @@ func (v *vassal) setFallback(text string) {
 
 // setWorkerDeaths notes that workers of a vassal die, or have recovered.
 func (v *vassal) setWorkerDeaths(d wire.Deaths) {
-	was := v.deaths
-	v.deaths = wire.Deaths{Recent: max(0, d.Recent), Total: max(0, d.Total), Exit: oneLine(d.Exit), Next: d.Next}
+	was := v.history.deaths
+	v.history.deaths = wire.Deaths{Recent: max(0, d.Recent), Total: max(0, d.Total), Exit: oneLine(d.Exit), Next: d.Next}
 	switch {
-	case v.deaths.Recent > 0:
+	case v.history.deaths.Recent > 0:
 		wait := max(0, time.Until(d.Next)).Round(10 * time.Millisecond)
-		v.noteFrom(AboutWorkers, "a worker died: %s; the next one in %v, deaths in a row: %d", v.deaths.Exit, wait, v.deaths.Recent)
+		v.noteFrom(AboutWorkers, "a worker died: %s; the next one in %v, deaths in a row: %d", v.history.deaths.Exit, wait, v.history.deaths.Recent)
 	case was.Recent > 0:
 		v.noteFrom(AboutWorkers, "the workers have recovered")
 	}
@@ -196,10 +196,10 @@ func (v *vassal) setWorkerDeaths(d wire.Deaths) {
 
 // setStatus records the status text of a vassal.
 func (v *vassal) setStatus(text string) {
-	if v.status == text {
+	if v.history.status == text {
 		return
 	}
-	if v.status = text; text != "" { // otherwise the worker that sent it has ended
+	if v.history.status = text; text != "" { // otherwise the worker that sent it has ended
 		v.noteFrom(AboutStatus, "%s", text)
 	}
 }
@@ -210,17 +210,17 @@ func inputOfNotification(o *Options, v *vassal, n Notification) Input {
 	}
 	switch {
 	case n.Stopping:
-		v.phase = "stopping"
+		v.history.phase = "stopping"
 	case n.Ready:
-		v.phase = ""
+		v.history.phase = ""
 	case n.Reloading:
-		v.phase = "reloading"
+		v.history.phase = "reloading"
 	}
 	if n.Watchdog {
 		v.beat(o)
 	}
 	if n.Ready {
-		v.accepting, v.lastAccepting = time.Now(), time.Now()
+		v.history.at.accepting, v.history.at.lastAccepting = time.Now(), time.Now()
 		return Ready
 	}
 	return ""

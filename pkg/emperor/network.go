@@ -135,29 +135,29 @@ func (d disconnected) apply(e *Emperor) {
 	}
 	if d.reason == "" {
 		text := "its network is there again"
-		if v.cutOff.IsZero() {
+		if v.history.loss.cutOff.IsZero() {
 			text = "another program has changed its link or its routes; they are repaired"
 		}
-		v.networkLoss = networkLoss{}
+		v.history.loss = networkLoss{}
 		v.log.Info(text)
 		v.note(AboutNetwork, "%s", text)
 		return
 	}
-	v.cutOff, v.cutReason = time.Now(), d.reason
+	v.history.loss.cutOff, v.history.loss.cutReason = time.Now(), d.reason
 	e.input(v, CutOff)
 }
 
 // noteCut reports that a vassal has lost its network.
 func noteCut(_ *Options, v *vassal) {
-	v.log.Error("it has no network any more", "reason", v.cutReason)
-	v.note(AboutNetwork, "no network: %s", v.cutReason)
+	v.log.Error("it has no network any more", "reason", v.history.loss.cutReason)
+	v.note(AboutNetwork, "no network: %s", v.history.loss.cutReason)
 }
 
 // cut handles the loss for a vassal that serves.
 func (e *Emperor) cut(v *vassal) {
 	noteCut(&e.options, v)
-	if v.config.Network.RestartLost {
-		v.unthrottle() // it is no change of the file
+	if v.run.config.Network.RestartLost {
+		v.outcome.unthrottle() // it is no change of the file
 		e.replaceProcess(v)
 	}
 }

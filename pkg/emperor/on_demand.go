@@ -26,9 +26,9 @@ const (
 
 // recordEditedWait notes that a change of the file takes effect while the vassal waits.
 func recordEditedWait(o *Options, v *vassal) {
-	v.cancelPaused()
+	v.outcome.cancelPaused()
 	v.countChange(o.ChangePause)
-	v.edited = false
+	v.demand.edited = false
 }
 
 // watchSocket waits for a connection on the vassal's socket, and binds the socket first if there is
@@ -37,17 +37,17 @@ func watchSocket(o *Options, v *vassal) { v.watchSocket(o, false) }
 func watchEdited(o *Options, v *vassal) { v.watchSocket(o, true) }
 
 func (v *vassal) watchSocket(o *Options, edited bool) {
-	v.watch++
-	if v.socket == socketBinding {
+	v.demand.watch++
+	if v.demand.socket == socketBinding {
 		return // continues when that is over
 	}
-	lost := v.discard()
+	lost := v.demand.discard()
 	ctx, cancel := context.WithCancel(context.Background())
-	v.unwatch = cancel
-	watch, plan, activation := v.watch, v.target(), v.activation
-	r, attendant, activator := Request{Plan: plan, Generation: v.generation, Log: v.log}, o.WaitObserver, o.Activator
+	v.demand.unwatch = cancel
+	watch, plan, activation := v.demand.watch, v.target(), v.demand.activation
+	r, attendant, activator := Request{Plan: plan, Generation: v.run.generation, Log: v.log}, o.WaitObserver, o.Activator
 	if activation == nil {
-		v.socket = socketBinding
+		v.demand.socket = socketBinding
 		v.group.Go(func() {
 			defer cancel()
 			if lost != nil {
@@ -106,20 +106,20 @@ type socketLost struct {
 }
 
 func (s socketLost) apply(e *Emperor) {
-	if v := s.v; v.activation == s.activation && v.socket == socketBound {
+	if v := s.v; v.demand.activation == s.activation && v.demand.socket == socketBound {
 		e.input(v, SocketLost) // in other states later, when it is still lost
 	}
 }
 
 // recordSocketLost notes that the socket is to be made again.
 func (v *vassal) recordSocketLost(how string) {
-	v.socket = socketRemoved
-	v.log.Warn("its socket was removed: it is made again"+how, "address", v.activation.String())
+	v.demand.socket = socketRemoved
+	v.log.Warn("its socket was removed: it is made again"+how, "address", v.demand.activation.String())
 }
 
 // rebind makes the socket of a waiting vassal again.
 func rebind(o *Options, v *vassal) {
-	v.unwatch()
+	v.demand.unwatch()
 	watchSocket(o, v)
 }
 
@@ -133,7 +133,7 @@ type activated struct {
 
 func (a activated) apply(e *Emperor) {
 	v := a.v
-	v.socket = noSocket
+	v.demand.socket = noSocket
 	if e.vassals.named[v.name] != v { // it is gone
 		if a.activation != nil {
 			e.group.Go(func() { _ = a.activation.Close() })
@@ -141,14 +141,14 @@ func (a activated) apply(e *Emperor) {
 		return
 	}
 	if a.activation != nil {
-		v.activation, v.socket = a.activation, socketBound
+		v.demand.activation, v.demand.socket = a.activation, socketBound
 		v.log.Info("on demand", "address", a.activation.String())
 	}
 	switch {
-	case v.watch != a.watch, a.activation != nil:
+	case v.demand.watch != a.watch, a.activation != nil:
 		e.input(v, Bound)
 	case a.err != nil:
-		v.bindError = a.err
+		v.demand.bindError = a.err
 		e.input(v, Unbound)
 	default:
 		e.input(v, Knock)
@@ -164,15 +164,15 @@ type connected struct {
 
 func (k connected) apply(e *Emperor) {
 	switch {
-	case k.watch != k.v.watch:
+	case k.watch != k.v.demand.watch:
 	case k.err != nil:
-		k.v.bindError = k.err
+		k.v.demand.bindError = k.err
 		e.input(k.v, Unbound)
 	case k.v.hasty(&e.options):
 		e.input(k.v, Hasty)
 	default:
-		if k.v.rest == restLeft { // when it was time
-			k.v.failures = 0
+		if k.v.outcome.rest == restLeft { // when it was time
+			k.v.outcome.failures = 0
 		}
 		e.input(k.v, Knock)
 	}
@@ -182,14 +182,14 @@ func (k connected) apply(e *Emperor) {
 // it would restart as fast as the machine can, so it is delayed like a vassal that fails.
 func (v *vassal) hasty(o *Options) bool {
 	moment := o.Backoff.Initial
-	return v.rest == restLeft && v.exited.Sub(v.lastRun) < moment && time.Since(v.exited) < moment
+	return v.outcome.rest == restLeft && v.history.at.exited.Sub(v.history.at.lastRun) < moment && time.Since(v.history.at.exited) < moment
 }
 
 // forget releases the resources that outlive generations. Another monitor may have a vassal of
 // that name.
 func (e *Emperor) forget(v *vassal) {
-	if activation := v.activation; activation != nil {
-		v.activation, v.socket = nil, noSocket
+	if activation := v.demand.activation; activation != nil {
+		v.demand.activation, v.demand.socket = nil, noSocket
 		e.group.Go(func() {
 			if err := activation.Close(); err != nil {
 				v.log.Error("cannot remove its socket", "error", err)
@@ -200,20 +200,20 @@ func (e *Emperor) forget(v *vassal) {
 		e.zergs--
 		v.parent.zergs.ended(&e.options, v)
 	}
-	for _, source := range slices.Compact(slices.Sorted(maps.Values(v.duplicates))) {
+	for _, source := range slices.Compact(slices.Sorted(maps.Values(v.file.duplicates))) {
 		e.reconcile(source, e.sets[source])
 	}
 	inherit(e, v)
 }
 
 func recordUnbound(_ *Options, v *vassal) {
-	v.cause, v.config = v.bindError, v.target()
-	v.countFailure()
-	v.log.Error("cannot wait for connections", "error", v.cause)
+	v.history.cause, v.run.config = v.demand.bindError, v.target()
+	v.outcome.countFailure()
+	v.log.Error("cannot wait for connections", "error", v.history.cause)
 }
 
 func recordHaste(_ *Options, v *vassal) {
-	v.wake()
-	v.countFailure()
+	v.outcome.wake()
+	v.outcome.countFailure()
 	v.log.Warn("exited immediately after activation; backing off")
 }

@@ -29,9 +29,9 @@ func (o *owner) may(p *Plan) bool {
 // succeed ends a vassal whose file belongs to another user by now. The vassal of that user begins when
 // nothing is left of this one.
 func succeed(e *Emperor, v *vassal, p *Plan) {
-	if !v.owner.heir {
-		v.log.Warn("its file has another owner, and is another vassal", "uid", p.UID, "before", v.owner.uid)
-		v.owner.heir = true
+	if !v.file.owner.heir {
+		v.log.Warn("its file has another owner, and is another vassal", "uid", p.UID, "before", v.file.owner.uid)
+		v.file.owner.heir = true
 	}
 	e.withdraw(v)
 }
@@ -43,15 +43,15 @@ func inherit(e *Emperor, v *vassal) {
 		for _, source := range slices.Sorted(maps.Keys(e.sets)) {
 			e.reconcile(source, e.sets[source])
 		}
-	} else if v.owner.heir {
-		e.reconcile(v.source, e.sets[v.source])
+	} else if v.file.owner.heir {
+		e.reconcile(v.file.source, e.sets[v.file.source])
 	}
 }
 
 // admit counts a usable vassal of a tenant, or returns an error when its owner has most vassals already.
 // Zero: there is no limit.
 func (r *roster) admit(v *vassal, p *Plan, most int) error {
-	if most == 0 || p.Err != nil || !p.Tenant || v.owner.counted {
+	if most == 0 || p.Err != nil || !p.Tenant || v.file.owner.counted {
 		return nil
 	}
 	if r.owned[p.UID] >= most {
@@ -59,17 +59,17 @@ func (r *roster) admit(v *vassal, p *Plan, most int) error {
 		return fmt.Errorf("%s: belongs to uid %d, who has %d vassals, as many as emperor-tyrant-max permits: not started (remove another one)", p.Path, p.UID, most)
 	}
 	r.owned[p.UID]++
-	v.owner.counted = true
+	v.file.owner.counted = true
 	return nil
 }
 
 // leave undoes admit, and reports whether another vassal of that owner was refused.
 func (r *roster) leave(v *vassal) (others bool) {
-	if !v.owner.counted {
+	if !v.file.owner.counted {
 		return false
 	}
-	v.owner.counted = false
-	uid := v.owner.uid
+	v.file.owner.counted = false
+	uid := v.file.owner.uid
 	if r.owned[uid]--; r.owned[uid] == 0 {
 		delete(r.owned, uid)
 	}

@@ -27,7 +27,7 @@ func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
 		p.Begun = len(e.sets) == len(e.options.Monitors) && e.line.empty()
 		p.Rolling, p.Rolls = e.round.rolling(), e.round.begun
 		for _, v := range e.vassals.named {
-			p.Begun = p.Begun && v.fault != monitor.ErrReading.Error()
+			p.Begun = p.Begun && v.wish.fault != monitor.ErrReading.Error()
 		}
 	})
 	return p, err

@@ -36,7 +36,7 @@ type adjusted struct {
 
 func (x adjusted) apply(e *Emperor) {
 	if !x.stale() {
-		x.v.adjusting, x.v.adjustment = false, x.adjustment
+		x.v.run.adjusting, x.v.run.adjustment = false, x.adjustment
 		e.input(x.v, x.input)
 	}
 }
@@ -44,12 +44,12 @@ func (x adjusted) apply(e *Emperor) {
 // begin makes the change for a vassal. Its end is the input in. It reports whether the emperor can change that
 // vassal.
 func (a adjustment) begin(v *vassal, in Input) bool {
-	p, ok := v.process.(attached)
+	p, ok := v.run.process.(attached)
 	if !ok {
 		return false
 	}
-	end := adjusted{generationOf{v, v.generation}, a, in}
-	v.adjusting = true
+	end := adjusted{generationOf{v, v.run.generation}, a, in}
+	v.run.adjusting = true
 	v.group.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), adjustTime)
 		defer cancel()
@@ -62,34 +62,34 @@ func (a adjustment) begin(v *vassal, in Input) bool {
 // adjust changes the limits and the network of a running vassal to the ones of its wanted configuration. With
 // more, the process takes over the other options afterwards.
 func (e *Emperor) adjust(v *vassal, about string, more bool) {
-	if !(adjustment{plan: v.wanted, about: about, more: more}).begin(v, Adjusted) {
+	if !(adjustment{plan: v.wish.wanted, about: about, more: more}).begin(v, Adjusted) {
 		e.replaceProcess(v)
 	}
 }
 
 // adjusted continues after such a change.
 func (e *Emperor) adjusted(v *vassal) {
-	x := v.adjustment
-	way := aftermath{failed: x.err != nil, more: x.more, newer: v.wanted.Version != x.plan.Version, reloads: !v.takes(Refresh)}.decide()
+	x := v.run.adjustment
+	way := aftermath{failed: x.err != nil, more: x.more, newer: v.wish.wanted.Version != x.plan.Version, reloads: !v.takes(Refresh)}.decide()
 	v.log.Debug("a change of its limits or its network has ended", "continues", string(way), "error", x.err)
 	switch way {
 	case continueNext:
 		e.applyWanted(v)
 	case continueFrom:
-		v.config = x.plan
+		v.run.config = x.plan
 		e.applyWanted(v)
 	case continueAnew:
 		e.replaceProcess(v)
 	case continueRefused:
-		v.refused, v.reloadError = x.plan.Version, x.err.Error()
+		v.outcome.refused, v.history.reloadError = x.plan.Version, x.err.Error()
 		v.log.Error("cannot change "+x.about+"; the vassal continues as before", "error", x.err)
 		v.note(AboutReload, "cannot change %s: %v", x.about, x.err)
 	case continueReload:
 		e.input(v, Refresh)
 	case continueDone:
-		v.refused, v.reloadError, v.reloaded = monitor.Version{}, "", time.Now()
-		v.config = x.plan
-		v.log.Info(x.about+x.have()+"changed", "config", v.config.Version.Short())
+		v.outcome.refused, v.history.reloadError, v.history.at.reloaded = monitor.Version{}, "", time.Now()
+		v.run.config = x.plan
+		v.log.Info(x.about+x.have()+"changed", "config", v.run.config.Version.Short())
 		v.setFault(nil)
 		e.applyWanted(v)
 	}
@@ -103,15 +103,15 @@ func (p *Plan) sameLive(q *Plan) bool {
 // realign gives a running vassal the limits and the network of the configuration in effect again: the emperor
 // changes them before the process takes the rest of an edit over, which may fail.
 func (v *vassal) realign() {
-	if !v.adjusting { // otherwise the end of the change compares again
-		adjustment{plan: v.config}.begin(v, Realigned)
+	if !v.run.adjusting { // otherwise the end of the change compares again
+		adjustment{plan: v.run.config}.begin(v, Realigned)
 	}
 }
 
 // realigned continues after that.
 func (e *Emperor) realigned(v *vassal) {
-	x := v.adjustment
-	if !x.plan.sameLive(v.config) { // the process has taken it over after all
+	x := v.run.adjustment
+	if !x.plan.sameLive(v.run.config) { // the process has taken it over after all
 		v.realign()
 		return
 	}

@@ -24,11 +24,11 @@ func (e *Emperor) reconcile(source int, plans []*Plan) {
 		switch {
 		case v == nil:
 			v = e.add(p, source)
-		case v.source == source && !v.owner.may(p):
+		case v.file.source == source && !v.file.owner.may(p):
 			succeed(e, v, p)
 			present[p.Name] = true // the record of the new owner may be there by now
 			continue
-		case v.source != source:
+		case v.file.source != source:
 			v.ignoreDuplicate(&e.options, source, p)
 			ignored[p.Path] = true
 			continue
@@ -38,16 +38,16 @@ func (e *Emperor) reconcile(source int, plans []*Plan) {
 		e.setConfig(v, p)
 	}
 	for name, v := range e.vassals.named {
-		if v.source == source && !present[name] && v.parent == nil {
+		if v.file.source == source && !present[name] && v.parent == nil {
 			e.withdraw(v)
 		}
-		maps.DeleteFunc(v.duplicates, func(path string, from int) bool { return from == source && !ignored[path] })
+		maps.DeleteFunc(v.file.duplicates, func(path string, from int) bool { return from == source && !ignored[path] })
 	}
 }
 
 // withdraw removes a vassal.
 func (e *Emperor) withdraw(v *vassal) {
-	v.withdrawn = true
+	v.wish.withdrawn = true
 	e.input(v, Drop)
 }
 
@@ -58,8 +58,8 @@ func (e *Emperor) setConfig(v *vassal, p *Plan) {
 		refused.Err, refused.Fallback = err, false
 		p = &refused
 	}
-	if p.Err == nil && v.activation != nil {
-		if err := Conflict(v.activation, *p); err != nil {
+	if p.Err == nil && v.demand.activation != nil {
+		if err := Conflict(v.demand.activation, *p); err != nil {
 			refused := *p
 			refused.Err = err
 			p = &refused
@@ -67,23 +67,23 @@ func (e *Emperor) setConfig(v *vassal, p *Plan) {
 	}
 	v.setFault(p.Err)
 	found := finding{
-		unusable: p.Err != nil, fallback: p.Fallback, wanted: v.wanted != nil, same: v.wanted != nil && v.wanted.same(p),
-		alive: v.living() != nil, withdrawn: v.desired() == Withdrawn,
+		unusable: p.Err != nil, fallback: p.Fallback, wanted: v.wish.wanted != nil, same: v.wish.wanted != nil && v.wish.wanted.same(p),
+		alive: v.living() != nil, withdrawn: v.wish.desired() == Withdrawn,
 	}
 	if found.ignored() != "" {
 		return
 	}
-	v.returned = v.returned || v.desired() == Withdrawn
-	v.wanted, v.withdrawn = p, false
-	v.retry()
+	v.wish.returned = v.wish.returned || v.wish.desired() == Withdrawn
+	v.wish.wanted, v.wish.withdrawn = p, false
+	v.outcome.retry()
 	e.applyWanted(v)
 }
 
 func (e *Emperor) add(p *Plan, source int) *vassal {
 	v := newVassal(e, p.Name, source)
-	v.owner = ownerOf(p)
-	v.held = e.options.Suspend != nil && e.options.Suspend(p.Name)
-	if v.desired() == Held {
+	v.file.owner = ownerOf(p)
+	v.wish.held = e.options.Suspend != nil && e.options.Suspend(p.Name)
+	if v.wish.desired() == Held {
 		v.log.Info("suspended until it is started")
 	}
 	e.vassals.add(v)
@@ -93,7 +93,7 @@ func (e *Emperor) add(p *Plan, source int) *vassal {
 // newVassal returns the record of a vassal that does nothing yet.
 func newVassal(e *Emperor, name string, source int) *vassal {
 	return &vassal{
-		mailbox: e.mailbox, feed: &e.feed, log: e.options.Log.With("vassal", name), name: name, source: source, state: Idle, since: time.Now(),
+		mailbox: e.mailbox, feed: &e.feed, log: e.options.Log.With("vassal", name), name: name, file: origin{source: source}, state: Idle, since: time.Now(),
 		run: run{config: noPlan, ordered: noPlan},
 	}
 }

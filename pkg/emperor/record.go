@@ -165,65 +165,65 @@ type RecordedNetwork struct {
 
 func (v *vassal) record(o *Options) Record {
 	r := Record{
-		Name: v.name, Monitor: o.Monitors[v.source].String(), Desired: v.desired(), State: v.state, Since: v.since, Fallback: v.fallback,
-		RecordedProcess: RecordedProcess{Generation: v.generation},
+		Name: v.name, Monitor: o.Monitors[v.file.source].String(), Desired: v.wish.desired(), State: v.state, Since: v.since, Fallback: v.history.fallback,
+		RecordedProcess: RecordedProcess{Generation: v.run.generation},
 		RecordedConfig: RecordedConfig{
-			Config: v.config.Version.Short(), Serial: v.serial, Reloads: v.reloads,
-			Fault: v.fault, FaultSince: v.faultSince, ReloadError: v.reloadError,
+			Config: v.run.config.Version.Short(), Serial: v.run.serial, Reloads: v.run.reloads,
+			Fault: v.wish.fault, FaultSince: v.wish.faultSince, ReloadError: v.history.reloadError,
 		},
-		RecordedExit: RecordedExit{Launches: v.launches, Failures: v.failures, Exited: v.exited},
+		RecordedExit: RecordedExit{Launches: v.history.launches, Failures: v.outcome.failures, Exited: v.history.at.exited},
 		RecordedTimes: RecordedTimes{
-			FirstRun: v.firstRun, LastRun: v.lastRun, Ready: v.ready, Accepting: v.accepting, Loyal: v.loyal,
-			LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, ReloadGap: v.gap.Milliseconds(),
+			FirstRun: v.history.at.firstRun, LastRun: v.history.at.lastRun, Ready: v.history.at.ready, Accepting: v.history.at.accepting, Loyal: v.history.at.loyal,
+			LastAccepting: v.history.at.lastAccepting, LastLoyal: v.history.at.lastLoyal, Heartbeat: v.history.at.heartbeat, Reloaded: v.history.at.reloaded, ReloadGap: v.history.gap.Milliseconds(),
 		},
-		RecordedReports: RecordedReports{Hooks: slices.Clone(v.hookRuns), Status: v.status, Phase: v.phase},
+		RecordedReports: RecordedReports{Hooks: slices.Clone(v.history.hookRuns), Status: v.history.status, Phase: v.history.phase},
 	}
-	r.PauseUntil = v.pauseUntil
-	if v.wanted != nil {
-		r.Path, r.WantedConfig, r.Modified = v.wanted.Path, v.wanted.Version.Short(), time.Unix(0, v.wanted.Version.Touched)
-		r.Attributes, r.Addresses, r.UID, r.GID = v.wanted.Attributes, v.wanted.Addresses, v.wanted.UID, v.wanted.GID
+	r.PauseUntil = v.history.pauseUntil
+	if v.wish.wanted != nil {
+		r.Path, r.WantedConfig, r.Modified = v.wish.wanted.Path, v.wish.wanted.Version.Short(), time.Unix(0, v.wish.wanted.Version.Touched)
+		r.Attributes, r.Addresses, r.UID, r.GID = v.wish.wanted.Attributes, v.wish.wanted.Addresses, v.wish.wanted.UID, v.wish.wanted.GID
 	}
 	switch {
 	case v.living() == nil:
-	case v.listening != nil:
-		r.Addresses = slices.Clone(v.listening)
+	case v.history.listening != nil:
+		r.Addresses = slices.Clone(v.history.listening)
 	default:
-		r.Addresses = v.config.Addresses
+		r.Addresses = v.run.config.Addresses
 	}
 	r.Network = v.attachment()
 	if v.living() != nil {
-		r.NoNetwork, r.NoNetworkSince = v.cutReason, v.cutOff
+		r.NoNetwork, r.NoNetworkSince = v.history.loss.cutReason, v.history.loss.cutOff
 	}
-	r.Ignored = slices.Sorted(maps.Keys(v.duplicates))
+	r.Ignored = slices.Sorted(maps.Keys(v.file.duplicates))
 	if v.parent != nil {
 		r.Parent = v.parent.name
 	}
-	if p, ok := v.process.(interface{ LaunchSteps() []LaunchStep }); ok {
+	if p, ok := v.run.process.(interface{ LaunchSteps() []LaunchStep }); ok {
 		r.LaunchSteps = p.LaunchSteps()
 	}
 	if r.PID = v.pid(); r.PID != 0 {
-		r.Program, r.Landlocks = v.program, v.landlocks
+		r.Program, r.Landlocks = v.history.inside.program, v.history.inside.landlocks
 	}
-	r.Why = wait{v.state, v.situation(o).resting(), v.paused != nil}.why()
-	if v.paused != nil && r.Why == whyThrottled {
-		r.PauseUntil = v.churn.until()
+	r.Why = wait{v.state, v.situation(o).resting(), v.outcome.paused != nil}.why()
+	if v.outcome.paused != nil && r.Why == whyThrottled {
+		r.PauseUntil = v.outcome.churn.until()
 	}
 	if v.state.in(busy) {
-		r.WaitsFor = v.waitsFor
+		r.WaitsFor = v.history.waitsFor
 	}
-	if v.cause != nil {
-		r.LaunchError = v.cause.Error()
+	if v.history.cause != nil {
+		r.LaunchError = v.history.cause.Error()
 	}
-	if v.deaths.Total > 0 {
-		d := v.deaths
+	if v.history.deaths.Total > 0 {
+		d := v.history.deaths
 		r.WorkerDeaths = &d
 	}
-	if v.exit != nil {
-		r.ExitKilled = v.exit.Own.Killed
-		r.Exit, r.ExitReason, r.ExitOOM = v.exit.String(), v.exit.why(), v.exit.OOMKills
+	if v.history.exit != nil {
+		r.ExitKilled = v.history.exit.Own.Killed
+		r.Exit, r.ExitReason, r.ExitOOM = v.history.exit.String(), v.history.exit.why(), v.history.exit.OOMKills
 	}
-	if v.activation != nil {
-		r.Address = v.activation.String()
+	if v.demand.activation != nil {
+		r.Address = v.demand.activation.String()
 	}
 	return r
 }

@@ -14,26 +14,26 @@ const StartedAgain = wire.StartedAgain
 
 // applyWanted moves a vassal towards its wanted configuration.
 func (e *Emperor) applyWanted(v *vassal) {
-	is, was := v.wanted, v.config
+	is, was := v.wish.wanted, v.run.config
 	way := edit{
-		state: v.state, desired: v.desired(), paused: v.paused != nil, same: is.same(was), refused: is.Version == v.refused,
+		state: v.state, desired: v.wish.desired(), paused: v.outcome.paused != nil, same: is.same(was), refused: is.Version == v.outcome.refused,
 		sameContent: is.Version.Hash == was.Version.Hash, sameOwner: is.UID == was.UID && is.GID == was.GID, incomparable: e.options.Compare == nil,
 	}.decide()
 	switch way {
 	case takeNothing:
 	case takeAsRunning:
-		v.config = is
+		v.run.config = is
 	case takeInPlace:
 		e.input(v, Refresh)
 	case takeCompared:
-		a := generationOf{v, v.generation}
+		a := generationOf{v, v.run.generation}
 		e.group.Go(func() { e.post(compared{a, is.Version, e.options.Compare(was.Config, is.Config)}) })
 	case takeAnewOwner:
 		v.log.Info("its file has another owner: a new process is needed", "uid", is.UID, "gid", is.GID)
 		v.note(AboutReload, "its file has another owner, a new process is needed")
 		e.replaceProcess(v)
 	case takeAnew, takeByNext:
-		v.edited = v.activation != nil && way == takeByNext
+		v.demand.edited = v.demand.activation != nil && way == takeByNext
 		e.replaceProcess(v)
 	}
 }
@@ -47,7 +47,7 @@ type compared struct {
 
 func (c compared) apply(e *Emperor) {
 	at := c.effort(c.version)
-	at.adjusting = c.v.adjusting
+	at.adjusting = c.v.run.adjusting
 	if at.isVoid(c.v) {
 		return
 	}
@@ -74,7 +74,7 @@ func (c compared) apply(e *Emperor) {
 
 // reload asks the process to take over the wanted configuration.
 func reload(o *Options, v *vassal) {
-	a, serial, plan, process := generationOf{v, v.generation}, v.serial, v.ordered, v.process
+	a, serial, plan, process := generationOf{v, v.run.generation}, v.run.serial, v.run.ordered, v.run.process
 	v.group.Go(func() {
 		if err := process.Reload(*plan, serial); err != nil {
 			v.post(reloadNotSent{a, serial, err})
@@ -93,8 +93,8 @@ type reloadNotSent struct {
 }
 
 func (d reloadNotSent) apply(e *Emperor) {
-	if !d.stale() && d.v.serial == d.serial {
-		d.v.answer.notSent = d.err
+	if !d.stale() && d.v.run.serial == d.serial {
+		d.v.run.answer.notSent = d.err
 		e.input(d.v, Unable)
 	}
 }
@@ -104,7 +104,7 @@ var errNoAnswer = errors.New("the vassal did not answer in time")
 
 // taken records the end of a reload, and checks whether a newer configuration waits.
 func (e *Emperor) taken(v *vassal) {
-	v.log.Info("reloaded", "serial", v.serial, "config", v.ordered.Version.Short())
+	v.log.Info("reloaded", "serial", v.run.serial, "config", v.run.ordered.Version.Short())
 	v.setFault(nil)
 	v.arm(e.options.Backoff.Reset)
 	e.applyWanted(v)
@@ -119,12 +119,12 @@ func takenLate(e *Emperor, v *vassal) {
 // refused reports a failed reload, and checks whether a newer configuration waits.
 func (e *Emperor) refused(v *vassal) {
 	what := "cannot reload; the vassal continues as before"
-	if v.undone {
+	if v.history.undone {
 		what = "cannot reload; the old configuration was started again"
 	}
-	v.log.Error(what, "error", v.reloadError, "serial", v.serial)
+	v.log.Error(what, "error", v.history.reloadError, "serial", v.run.serial)
 	v.arm(e.options.Backoff.Reset)
-	if !v.ordered.sameLive(v.config) {
+	if !v.run.ordered.sameLive(v.run.config) {
 		v.realign()
 	}
 	e.applyWanted(v)

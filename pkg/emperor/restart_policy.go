@@ -11,16 +11,16 @@ import (
 func (v *vassal) situation(o *Options) situation {
 	limit := o.Backoff.Limit
 	return situation{
-		desired: v.desired(), zergEnded: v.parent != nil && v.generation > 0, usable: v.wanted != nil, rest: v.rest,
-		onDemand: v.activation != nil, failed: v.failed && v.wanted != nil && v.target().same(v.config),
-		tooOften: limit > 0 && v.failures > limit, trial: v.onTrial(), throttled: v.outdated() && v.churn.tooSoon(time.Now()),
-		demand: o.Activator != nil, edited: v.edited, apart: v.apart,
+		desired: v.wish.desired(), zergEnded: v.parent != nil && v.run.generation > 0, usable: v.wish.wanted != nil, rest: v.outcome.rest,
+		onDemand: v.demand.activation != nil, failed: v.outcome.failed && v.wish.wanted != nil && v.target().same(v.run.config),
+		tooOften: limit > 0 && v.outcome.failures > limit, trial: v.onTrial(), throttled: v.outdated() && v.outcome.churn.tooSoon(time.Now()),
+		demand: o.Activator != nil, edited: v.demand.edited, apart: v.wish.apart,
 	}
 }
 
 // settle decides the next state after a generation, or instead of one.
 func (e *Emperor) settle(v *vassal) {
-	v.apart = e.vassals.apart(v)
+	v.wish.apart = e.vassals.apart(v)
 	next := v.situation(&e.options).decide()
 	if !next.launches() {
 		v.closeKept()
@@ -39,8 +39,8 @@ func (d decision) launches() bool {
 
 // forgive forgets the reasons against launching the vassal now.
 func (v *vassal) forgive() {
-	v.wake()
-	v.failures, v.failed = 0, false
+	v.outcome.wake()
+	v.outcome.failures, v.outcome.failed = 0, false
 	v.zergs = zergFailures{}
 }
 
@@ -50,8 +50,8 @@ func (o *outcome) wake() { o.rest = "" }
 // ending returns the input of the decision about a process that has ended unasked.
 func (v *vassal) ending(o *Options) ending {
 	return ending{
-		announced: v.renews, clean: v.exit.ExitStatus == namespaces.ExitStatus{} && v.exit.Err == nil && v.exit.OOMKills == 0,
-		soon: !v.renewed.IsZero() && time.Since(v.renewed) < o.Backoff.Reset,
+		announced: v.outcome.renews, clean: v.history.exit.ExitStatus == namespaces.ExitStatus{} && v.history.exit.Err == nil && v.history.exit.OOMKills == 0,
+		soon: !v.outcome.renewed.IsZero() && time.Since(v.outcome.renewed) < o.Backoff.Reset,
 	}
 }
 
@@ -75,7 +75,7 @@ func (o *outcome) countFailure() {
 // effort returns the input of the decision about the result of work for a version of the configuration.
 func (a generationOf) effort(version monitor.Version) effort {
 	return effort{
-		stale: a.stale(), desired: a.v.desired(), state: a.v.state, takes: a.v.takes(Refresh), newer: a.v.wanted.Version != version,
+		stale: a.stale(), desired: a.v.wish.desired(), state: a.v.state, takes: a.v.takes(Refresh), newer: a.v.wish.wanted.Version != version,
 	}
 }
 

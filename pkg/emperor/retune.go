@@ -31,7 +31,7 @@ func (e *Emperor) recheck(list []*vassal) {
 	}
 	subjects := make([]subject, len(list))
 	for i, v := range list {
-		subjects[i] = subject{generationOf{v, v.generation}, v.wanted.Config}
+		subjects[i] = subject{generationOf{v, v.run.generation}, v.wish.wanted.Config}
 	}
 	check := e.options.Check
 	e.checks.Add(1) // results that monitors keep are outdated
@@ -65,14 +65,14 @@ func (r rechecked) apply(e *Emperor) {
 	if v.setFault(r.err); r.err != nil {
 		return
 	}
-	plan := *v.wanted
+	plan := *v.wish.wanted
 	plan.Facts = r.facts
-	v.wanted = &plan
+	v.wish.wanted = &plan
 	var changed string
 	switch {
-	case !reflect.DeepEqual(plan.Templates, v.config.Templates):
+	case !reflect.DeepEqual(plan.Templates, v.run.config.Templates):
 		changed = "its templates have changed"
-	case !plan.Capabilities.Same(v.config.Capabilities): // a process cannot get back what it has given up
+	case !plan.Capabilities.Same(v.run.config.Capabilities): // a process cannot get back what it has given up
 		changed = "emperor-cap has changed"
 	default:
 		e.round.add(v)

@@ -39,8 +39,8 @@ func (r *roster) add(v *vassal) {
 		return
 	}
 	a, known := r.gone[v.name]
-	if delete(r.gone, v.name); known && time.Since(a.since) < churnQuiet && a.owner == v.owner.uid {
-		v.churn, v.returned = a.churn, true
+	if delete(r.gone, v.name); known && time.Since(a.since) < churnQuiet && a.owner == v.file.owner.uid {
+		v.outcome.churn, v.wish.returned = a.churn, true
 	}
 }
 
@@ -50,8 +50,8 @@ func (r *roster) remove(v *vassal) {
 	r.place(v, monitor.Entry{})
 	now := time.Now()
 	maps.DeleteFunc(r.gone, func(_ string, a goneVassal) bool { return now.Sub(a.since) >= churnQuiet })
-	if v.parent == nil && (v.generation > 0 || v.returned) {
-		r.gone[v.name] = goneVassal{now, v.churn, v.owner.uid}
+	if v.parent == nil && (v.run.generation > 0 || v.wish.returned) {
+		r.gone[v.name] = goneVassal{now, v.outcome.churn, v.file.owner.uid}
 	}
 }
 
@@ -62,13 +62,13 @@ func (r *roster) sorted() []*vassal {
 
 // place records the place of a vassal's file. The zero Entry: not known, or none.
 func (r *roster) place(v *vassal, at monitor.Entry) {
-	if v.entry == at {
+	if v.file.entry == at {
 		return
 	}
-	if r.placed[v.entry] == v {
-		delete(r.placed, v.entry)
+	if r.placed[v.file.entry] == v {
+		delete(r.placed, v.file.entry)
 	}
-	if v.entry = at; at != (monitor.Entry{}) {
+	if v.file.entry = at; at != (monitor.Entry{}) {
 		r.placed[at] = v
 	}
 }
@@ -77,7 +77,7 @@ func (r *roster) place(v *vassal, at monitor.Entry) {
 // places.
 func (r *roster) forgetMoved(source int, plans []*Plan) {
 	for _, p := range plans {
-		if v := r.named[p.Name]; v != nil && v.source == source && v.entry != p.Entry {
+		if v := r.named[p.Name]; v != nil && v.file.source == source && v.file.entry != p.Entry {
 			r.place(v, monitor.Entry{})
 		}
 	}

@@ -15,10 +15,10 @@ const unkillable = namespaces.Unkillable
 // findStuck looks for the processes that hold up the end of a vassal, in a goroutine of its
 // own: there may be many.
 func findStuck(_ *Options, v *vassal) {
-	t := foundStuck{generationOf: generationOf{v, v.generation}, since: v.since}
+	t := foundStuck{generationOf: generationOf{v, v.run.generation}, since: v.since}
 	pid := 0
-	if v.process != nil {
-		pid = v.process.PID()
+	if v.run.process != nil {
+		pid = v.run.process.PID()
 	}
 	v.group.Go(func() {
 		if pid != 0 {
@@ -46,8 +46,8 @@ func (t foundStuck) apply(e *Emperor) {
 		return
 	}
 	attrs := []any{slog.String("state", string(t.v.state))}
-	if t.v.waitsFor != "" {
-		attrs = append(attrs, slog.String("waits_for", t.v.waitsFor))
+	if t.v.history.waitsFor != "" {
+		attrs = append(attrs, slog.String("waits_for", t.v.history.waitsFor))
 	}
 	t.v.log.Error("it does not end: the emperor ends without it, and the next one collects what is left", attrs...)
 	e.lost = true

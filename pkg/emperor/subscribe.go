@@ -101,7 +101,7 @@ func (f *feed) note(v *vassal, about Topic, format string, args ...any) {
 		if t.Note == nil {
 			t.Note = &Note{about, fmt.Sprintf(format, args...)}
 			t.Record = Record{Name: v.name, State: v.state, Since: v.since}
-			t.Record.Generation, t.Record.PID, t.Record.Config = v.generation, v.pid(), v.config.Version.Short()
+			t.Record.Generation, t.Record.PID, t.Record.Config = v.run.generation, v.pid(), v.run.config.Version.Short()
 		}
 		l.send(t)
 	}

@@ -32,9 +32,9 @@ var transitionLines = map[State]transitionLine{
 // logTransition logs the transition of a vassal into another state.
 func logTransition(o *Options, v *vassal, next State) {
 	line := transitionLines[next]
-	attrs := []slog.Attr{slog.Uint64("generation", v.generation)}
-	if v.process != nil {
-		attrs = append(attrs, slog.Int("pid", v.process.PID()))
+	attrs := []slog.Attr{slog.Uint64("generation", v.run.generation)}
+	if v.run.process != nil {
+		attrs = append(attrs, slog.Int("pid", v.run.process.PID()))
 	}
 	if line.more != nil {
 		attrs = append(attrs, line.more(o, v)...)
@@ -47,17 +47,17 @@ func afterTime(_ *Options, v *vassal) []slog.Attr {
 }
 
 func ofExit(_ *Options, v *vassal) []slog.Attr {
-	if v.exit == nil {
+	if v.history.exit == nil {
 		return nil
 	}
-	return []slog.Attr{slog.String("exit", v.exit.String())}
+	return []slog.Attr{slog.String("exit", v.history.exit.String())}
 }
 
 func ofLaunchError(_ *Options, v *vassal) []slog.Attr {
-	if v.cause == nil {
+	if v.history.cause == nil {
 		return nil
 	}
-	return []slog.Attr{slog.Any("error", v.cause)}
+	return []slog.Attr{slog.Any("error", v.history.cause)}
 }
 
 func ofReason(o *Options, v *vassal) []slog.Attr {
@@ -69,5 +69,5 @@ func ofReason(o *Options, v *vassal) []slog.Attr {
 }
 
 func ofBackoff(_ *Options, v *vassal) []slog.Attr {
-	return []slog.Attr{slog.Duration("wait", v.pause.Round(time.Millisecond)), slog.Int("failures", v.failures)}
+	return []slog.Attr{slog.Duration("wait", v.history.pause.Round(time.Millisecond)), slog.Int("failures", v.outcome.failures)}
 }

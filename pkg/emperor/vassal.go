@@ -16,27 +16,32 @@ import (
 // vassal is a record of the loop. Only the loop touches it.
 type vassal struct {
 	*mailbox
-	feed       *feed
-	log        *slog.Logger
-	name       string
-	source     int            // index of its monitor
-	entry      monitor.Entry  // where its file is
-	owner      owner          // of its file, if that decides
-	duplicates map[string]int // ignored paths, each with its monitor
-	parent     *vassal        // of a zerg
-	zergs      zergFailures   // its own zergs
+	feed   *feed
+	log    *slog.Logger
+	name   string
+	file   origin
+	parent *vassal      // of a zerg
+	zergs  zergFailures // its own zergs
 
 	state State
 	since time.Time   // when it entered the state
 	timer *time.Timer // of the state
 	alarm uint64      // identifies the timer's event; older ones are void
 
-	wish
-	outcome
-	run
-	demand
-	history
+	wish      wish
+	outcome   outcome
+	run       run
+	demand    demand
+	history   history
 	noteLimit noteLimit
+}
+
+// origin is the file that a vassal comes from.
+type origin struct {
+	source     int            // index of its monitor
+	entry      monitor.Entry  // its place
+	owner      owner          // if that decides
+	duplicates map[string]int // ignored paths, each with its monitor
 }
 
 // noPlan is the configuration of a vassal that has none.
@@ -95,7 +100,6 @@ type demand struct {
 
 // moments are the times of the last events, for people; zero: none.
 type moments struct {
-	networkLoss
 	exited                   time.Time
 	firstRun, lastRun        time.Time // when a process got its order
 	ready, accepting, loyal  time.Time // of this generation
@@ -119,8 +123,9 @@ type insides struct {
 // history is the information about a vassal for people and programs; no decision depends on
 // it.
 type history struct {
-	moments
-	insides
+	at                  moments
+	inside              insides
+	loss                networkLoss
 	cause               error         // of the last failed launch
 	exit                *Exit         // of the last process
 	pause               time.Duration // after a failure, and when it ends:
@@ -185,16 +190,16 @@ func (v *vassal) move(next State, o *Options) {
 
 // living returns the process. Nil: none is known to live.
 func (v *vassal) living() Process {
-	if v.process == nil || !v.state.in(alive) {
+	if v.run.process == nil || !v.state.in(alive) {
 		return nil
 	}
-	return v.process
+	return v.run.process
 }
 
 // occupied returns the configuration of the process that exists, or may exist. Nil: there is none.
 func (v *vassal) occupied() *Plan {
 	if v.state.in(withProcess) {
-		return v.config
+		return v.run.config
 	}
 	return nil
 }
@@ -210,19 +215,19 @@ func (v *vassal) pid() int {
 // setFault records the error in the newest configuration and logs it once.
 func (v *vassal) setFault(err error) {
 	if err == nil {
-		if v.fault != "" && v.fault != monitor.ErrReading.Error() {
+		if v.wish.fault != "" && v.wish.fault != monitor.ErrReading.Error() {
 			v.note(AboutConfig, "it can be used again")
 		}
-		v.fault, v.faultSince = "", time.Time{}
+		v.wish.fault, v.wish.faultSince = "", time.Time{}
 		return
 	}
-	if v.fault == err.Error() {
+	if v.wish.fault == err.Error() {
 		return
 	}
-	if v.fault == "" {
-		v.faultSince = time.Now()
+	if v.wish.fault == "" {
+		v.wish.faultSince = time.Now()
 	}
-	v.fault = err.Error()
+	v.wish.fault = err.Error()
 	if errors.Is(err, monitor.ErrReading) {
 		v.log.Info("its file is still being read")
 		return
@@ -231,7 +236,7 @@ func (v *vassal) setFault(err error) {
 	if v.occupied() != nil {
 		text = "cannot use its new configuration; the old one keeps running"
 	}
-	for mistake := range strings.SplitSeq(v.fault, "\n") { // the cause first, each on a line
+	for mistake := range strings.SplitSeq(v.wish.fault, "\n") { // the cause first, each on a line
 		v.note(AboutConfig, "it cannot be used: %s", mistake)
 		v.log.Error(text, "error", mistake)
 		text = "another mistake"

@@ -17,10 +17,10 @@ func (e *Emperor) startZerg(v *vassal) {
 	for e.vassals.named[zergName(v.name, number)] != nil {
 		number++
 	}
-	plan := *v.config
+	plan := *v.run.config
 	plan.Zerg, plan.Of, plan.Name = number, v.name, zergName(v.name, number)
-	z := newVassal(e, plan.Name, v.source)
-	z.parent, z.wanted = v, &plan
+	z := newVassal(e, plan.Name, v.file.source)
+	z.parent, z.wish.wanted = v, &plan
 	e.vassals.add(z)
 	e.zergs++
 	v.log.Info("wants reinforcement", "zerg", z.name, "zergs", fmt.Sprintf("%d of %d", e.zergs, e.options.Broodlord))
@@ -44,12 +44,12 @@ type zergFailures struct {
 // which has to wait when the last one failed or exited right after its start.
 func (b *zergFailures) ended(o *Options, z *vassal) {
 	switch {
-	case z.failed, z.rest == restLeft && z.exited.Sub(z.lastRun) < o.Backoff.Initial:
+	case z.outcome.failed, z.outcome.rest == restLeft && z.history.at.exited.Sub(z.history.at.lastRun) < o.Backoff.Initial:
 		b.failures++
 		wait := o.Backoff.wait(b.failures, rand.Float64())
 		b.after = time.Now().Add(wait)
 		z.log.Warn("waiting before the next zerg", "wait", wait.Round(time.Millisecond), "failures", b.failures)
-	case time.Since(z.lastRun) >= o.Backoff.Reset:
+	case time.Since(z.history.at.lastRun) >= o.Backoff.Reset:
 		b.failures = 0
 	}
 }
