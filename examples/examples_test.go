@@ -59,7 +59,7 @@ func parse(path string) (config.Problems, error) {
 	l := config.Loader{Permissions: config.Permissions{Partial: true}}
 	switch {
 	case source.Name == "template.ini":
-		l.Templates.Include = []config.Source{source}
+		l.Templates.Include = []config.Template{source.Template()}
 		_, warnings, err := l.Operator(config.Source{Name: "a.ini", Path: "/a.ini"})
 		return warnings, err
 	case strings.HasPrefix(path, "tenants/"):

@@ -112,10 +112,13 @@ func corpusList(t *testing.T, root, file string) (lines []string) {
 	return lines
 }
 
-// ofUWSGI reports whether uWSGI has an option.
-func ofUWSGI(key string) bool {
-	_, known := uwsginames.Lookup(key)
-	return known
+// ofUWSGI are the options of uWSGI.
+var ofUWSGI = Options{
+	Known: func(key string) bool {
+		_, known := uwsginames.Lookup(key)
+		return known
+	},
+	AtOnce: uwsginames.AtOnce, NamesPlugins: uwsginames.NamesPlugins,
 }
 
 // tolerated are the mistakes that we report and uWSGI does not see.

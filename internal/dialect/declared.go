@@ -25,7 +25,7 @@ func (r *Reader) declare(e Entry) {
 		r.problem(e.Key, fmt.Sprintf("%q declares nothing", e.Value), "name=key=$1;key=$2")
 		return
 	}
-	if r.isOption(key) {
+	if r.options.Known(key) {
 		r.warnings.Add(r.at, e.Key, fmt.Sprintf("%q is an option already and stays what it is", key), "")
 		return
 	}

@@ -24,7 +24,7 @@ func (r *Reader) Environ() {
 		}
 		key, value, ok := strings.Cut(name, "=")
 		option := strings.ReplaceAll(strings.ToLower(key), "_", "-")
-		if !ok || slices.Contains(notOptions, key) || strings.HasPrefix(key, "VASSAL_") && !r.isOption(option) {
+		if !ok || slices.Contains(notOptions, key) || strings.HasPrefix(key, "VASSAL_") && !r.options.Known(option) {
 			continue
 		}
 		r.at = problem.Origin{File: "environment UWSGI_" + key}

@@ -77,7 +77,7 @@ func (s *sectionReader) foreign(text string) (lines []line, ok bool) {
 // strayOption returns the option that the key of a block is when it has a value or a list of
 // values, and not options. Nil: it is none.
 func (s *sectionReader) strayOption(b foreign.Block) *foreign.Line {
-	if len(b.Lines) == 0 || b.Lines[0].Key != b.Name || b.Lines[0].Nests || !s.isOption(b.Name) {
+	if len(b.Lines) == 0 || b.Lines[0].Key != b.Name || b.Lines[0].Nests || !s.options.Known(b.Name) {
 		return nil
 	}
 	return &b.Lines[0]

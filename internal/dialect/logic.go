@@ -224,11 +224,8 @@ func ifHostnameMatch(r *Reader, arg string) (bool, string, bool) {
 // ifPlugin looks for plugins that the configuration requested: they are assumed to exist.
 func ifPlugin(r *Reader, arg string) (bool, string, bool) {
 	for _, e := range r.entries {
-		switch e.Key {
-		case "plugin", "plugins", "need-plugin", "need-plugins":
-			if slices.Contains(strings.Split(e.Value, ","), arg) {
-				return true, arg, true
-			}
+		if r.options.NamesPlugins(e.Key) && slices.Contains(strings.Split(e.Value, ","), arg) {
+			return true, arg, true
 		}
 	}
 	return false, arg, true

@@ -11,12 +11,12 @@ import (
 // Reader converts sources to the ordered list of options that uWSGI would have: environment,
 // command line and files. It acts on the options that uWSGI acts on while it reads. It stands
 // between the lexer, which knows lines, and the tables, which know the meaning of options; it
-// knows only the options that shape the list.
+// knows only the keys that shape the list, and asks Options about all others.
 //
 // It collects mistakes. Only an exceeded limit ends the reading. A Reader is for one
 // configuration and one goroutine: methods that add options, then Finish.
 type Reader struct {
-	isOption    func(key string) bool
+	options     Options
 	permissions Permissions
 	// sections are the names that [uwsgi] may have in the sources read.
 	sections []string
@@ -73,11 +73,21 @@ type outcome struct {
 	empty              bool    // a file contained no options
 }
 
-// New returns a Reader. isOption reports whether a key is an option of any program, ours or
-// uWSGI's; it is not called for the options that shape the list. sections are names beside
-// [uwsgi] whose options count.
-func New(isOption func(key string) bool, permissions Permissions, sections ...string) *Reader {
-	r := &Reader{isOption: isOption, permissions: permissions, sections: sections}
+// Options are the names of options, which a Reader does not know. All fields are required. They are
+// not called for the keys that shape the list.
+type Options struct {
+	// Known reports whether a key is an option of any program, ours or uWSGI's.
+	Known func(key string) bool
+	// AtOnce reports whether uWSGI acts on an option while it reads, so that no pass expands its
+	// value.
+	AtOnce func(key string) bool
+	// NamesPlugins reports whether the value of an option is a list of plugins.
+	NamesPlugins func(key string) bool
+}
+
+// New returns a Reader. sections are names beside [uwsgi] whose options count.
+func New(options Options, permissions Permissions, sections ...string) *Reader {
+	r := &Reader{options: options, permissions: permissions, sections: sections}
 	r.first = make(map[string]int, 32)
 	r.environment = environment{process: permissions.Environ, secrets: permissions.Secrets, position: &r.position}
 	r.magic = magicIn(permissions.Dir)
@@ -233,7 +243,7 @@ func (r *Reader) immediate(i int, e Entry) (done, own bool) {
 		if isEnd(e.Key) { // uWSGI has no option `end`, but it ends a block
 			return e.Key != "end", true
 		}
-		return slices.Contains(atOnce, e.Key), false
+		return r.options.AtOnce(e.Key), false
 	}
 	return true, true
 }
@@ -246,14 +256,6 @@ func (r *Reader) template(i int, e Entry) {
 		defer func() { r.magic = before }()
 	}
 	r.include(e.Key, e.Value)
-}
-
-// atOnce are the other options that act while uWSGI reads. The tables carry them out, with
-// their unexpanded values.
-var atOnce = []string{
-	"autoload", "dlopen", "early-envdir", "fallback-config", "flock", "flock-wait", "immediate-gid", "immediate-uid",
-	"iprint", "listen", "need-plugin", "need-plugins", "plugin", "plugin-dir", "plugins", "plugins-dir",
-	"spooler-processes", "strict", "umask",
 }
 
 // placeholder adds an entry that only placeholders see.
@@ -271,7 +273,7 @@ func (r *Reader) placeholder(e Entry) {
 		}
 		value = ip
 	}
-	if r.isOption(key) {
+	if r.options.Known(key) {
 		r.problem(e.Key, fmt.Sprintf("%q is an option and cannot be a placeholder", key), "set "+key+"=value sets it")
 		return
 	}

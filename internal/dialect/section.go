@@ -57,7 +57,7 @@ func (s *sectionReader) read(text string) {
 			continue
 		}
 		key, _ := unmark(l.key)
-		switch option := s.isOption(key); {
+		switch option := s.options.Known(key); {
 		case l.nests:
 			nested = nested || option
 			s.nesting(l)
@@ -99,7 +99,7 @@ func (s *sectionReader) fileLine(number int) int {
 
 // nesting reports a key with options in it, when the key is itself an option with a value.
 func (s *sectionReader) nesting(l line) {
-	if key, _ := unmark(l.key); s.isOption(key) {
+	if key, _ := unmark(l.key); s.options.Known(key) {
 		s.problem(key, "there are keys in it, where a value or a list of values is expected", nestedForm(s.kind))
 	} else if s.kind == formatJSON {
 		s.warnings.Add(s.at, key, "what stands in it is left out", "options stand in one object")
@@ -140,7 +140,7 @@ func (s *sectionReader) ini(text string) {
 		s.empty = s.empty || !any
 		what, hint := headless(lines[i], s.titles()[0])
 		p := problem.Problem{Origin: problem.Origin{File: s.path, Line: lines[i].number}, What: what, Hint: hint, Meant: problem.Any}
-		if slices.ContainsFunc(lines, func(l line) bool { return l.section == "" && s.isOption(l.key) }) {
+		if slices.ContainsFunc(lines, func(l line) bool { return l.section == "" && s.options.Known(l.key) }) {
 			s.problems = append(s.problems, p)
 		} else {
 			s.warnings = append(s.warnings, p)

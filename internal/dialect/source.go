@@ -22,15 +22,28 @@ type Source struct {
 // uWSGI's Emperor: InheritBefore, IncludeBefore, Set, the file, Inherit, Include. An include
 // stands at its place; inherited options count after everything else, and of two values of an
 // option the last one counts. A placeholder takes the first.
+//
+// Texts are bytes: file names on Linux need not be UTF-8, and Templates are sent to vassals.
 type Templates struct {
-	InheritBefore, IncludeBefore []Source
+	InheritBefore, IncludeBefore []Template
 	// Set are options, each key=value.
-	Set              []string
-	Inherit, Include []Source
+	Set              [][]byte
+	Inherit, Include []Template
 	// VassalMagic: magic variables in templates describe the vassal's file. Otherwise, as in
 	// uWSGI, lowercase ones describe the template, and uppercase ones the vassal's file only
 	// in text that is read after it.
 	VassalMagic bool
+}
+
+// Template is a file that was read once. Its fields have the meaning of the fields of Source.
+type Template struct{ Name, Path, Data []byte }
+
+// Template returns the source as a template.
+func (s Source) Template() Template { return Template{[]byte(s.Name), []byte(s.Path), s.Data} }
+
+// source returns the template as a source.
+func (t Template) source() Source {
+	return Source{Name: string(t.Name), Path: string(t.Path), Data: t.Data}
 }
 
 // Load reads the configuration of a vassal, in the order in which uWSGI's Emperor names the
@@ -49,11 +62,12 @@ func loadAround(r *Reader, file Source, t Templates, entries []Entry) {
 		file.Data = []byte{}
 	}
 	r.given = map[string]Source{}
-	for _, list := range [][]Source{t.InheritBefore, t.IncludeBefore, t.Inherit, t.Include, {file}} {
-		for _, src := range list {
-			r.given[src.Name] = src
+	for _, list := range [][]Template{t.InheritBefore, t.IncludeBefore, t.Inherit, t.Include} {
+		for _, one := range list {
+			r.given[string(one.Name)] = one.source()
 		}
 	}
+	r.given[file.Name] = file
 	var pin *magic
 	if t.VassalMagic {
 		own := magicIn(r.permissions.Dir)
@@ -70,7 +84,7 @@ func loadAround(r *Reader, file Source, t Templates, entries []Entry) {
 	r.templates("include", t.IncludeBefore, pin)
 	for _, option := range t.Set {
 		r.at = problem.Origin{File: "vassal-set"}
-		r.add("set", option)
+		r.add("set", string(option))
 	}
 	r.at, r.shared = problem.Origin{File: file.Path}, false
 	kind, _ := formatByName(file.Name)
@@ -98,8 +112,8 @@ func (r *Reader) AddShared(where string, e Entry) {
 
 // templates adds templates by the option that reads them. With pin the magic variables in them
 // are those.
-func (r *Reader) templates(key string, list []Source, pin *magic) {
-	for _, src := range list {
+func (r *Reader) templates(key string, list []Template, pin *magic) {
+	for _, one := range list {
 		r.at = problem.Origin{File: "vassals-" + key}
 		if pin != nil {
 			if r.pins == nil {
@@ -107,7 +121,7 @@ func (r *Reader) templates(key string, list []Source, pin *magic) {
 			}
 			r.pins[len(r.entries)] = pin
 		}
-		r.add(key, src.Name)
+		r.add(key, string(one.Name))
 	}
 }
 

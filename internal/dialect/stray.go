@@ -50,7 +50,7 @@ func (s *sectionReader) tellStrays(strays []stray) {
 		origin := problem.Origin{File: s.path, Line: sign.line}
 		const hint = "%% is a percent sign"
 		switch {
-		case sign.next == '\n' && sign.lost != "" && s.isOption(sign.lost):
+		case sign.next == '\n' && sign.lost != "" && s.options.Known(sign.lost):
 			s.problems.Add(origin, sign.key, "the % at the end of the line joins the next line to it: "+sign.lost+" counts for nothing", hint)
 		case sign.next == '\n':
 			s.warnings.Add(origin, sign.key, "the % at the end of the line joins the next line to it", hint)

@@ -35,7 +35,7 @@ func ExampleProblems() {
 // nothing.
 func ExampleLoader_Vassal() {
 	l := config.Loader{Templates: config.Templates{
-		Include: []config.Source{{Name: "all.ini", Path: "/etc/emperor/all.ini", Data: []byte("[uwsgi]\numask = 027\n")}},
+		Include: []config.Template{config.Source{Name: "all.ini", Path: "/etc/emperor/all.ini", Data: []byte("[uwsgi]\numask = 027\n")}.Template()},
 	}}
 	v, _, err := l.Vassal(config.Source{Name: "a.ini", Path: "/v/a.ini", Data: []byte("[vassal]\ncommand = cat\ninclude = more.ini\n")})
 	fmt.Println(v, err)

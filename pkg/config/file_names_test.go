@@ -17,7 +17,7 @@ func vassalNamed(name, text string, templates ...string) error {
 	l := Loader{Permissions: Permissions{Partial: true, Foreign: parser.Parse, Environ: []string{"HOME=/root"}}}
 	for i, t := range templates {
 		name := string('s'+rune(i)) + ".ini"
-		l.Templates.Include = append(l.Templates.Include, Source{Name: name, Path: "/t/" + name, Data: []byte(t)})
+		l.Templates.Include = append(l.Templates.Include, Source{Name: name, Path: "/t/" + name, Data: []byte(t)}.Template())
 	}
 	_, _, err := l.Vassal(Source{Name: name, Path: "/v/" + name, Data: []byte(text)})
 	return err

@@ -24,7 +24,7 @@ func limitsOf(t *testing.T, l Limiting, f File, template, own string) (text stri
 		if after, behind := strings.CutPrefix(template, "behind: "); behind {
 			file, text = &loader.Templates.Include, after
 		}
-		*file = []Source{{Name: "t.ini", Path: "/t.ini", Data: []byte("[uwsgi]\n" + text)}}
+		*file = []Template{Source{Name: "t.ini", Path: "/t.ini", Data: []byte("[uwsgi]\n" + text)}.Template()}
 	}
 	v, _, err := loader.Vassal(Source{Name: "a.ini", Path: "/a.ini", Data: []byte("[uwsgi]\ncommand = cat\n" + own)})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
+	"github.com/emperor-go/emperor/internal/uwsginames"
 )
 
 // Source is a configuration.
@@ -13,6 +14,9 @@ type Source = dialect.Source
 
 // Templates are the operator's texts before and after the file of each vassal.
 type Templates = dialect.Templates
+
+// Template is the text of one file.
+type Template = dialect.Template
 
 // Permissions list the resources that a configuration may use while it is read.
 type Permissions = dialect.Permissions
@@ -112,7 +116,7 @@ func (l Loader) read(src Source) dialect.Result {
 
 // newReader returns a reader that knows the options of all programs.
 func newReader(p Permissions, section string) *dialect.Reader {
-	return dialect.New(anyOption, p, section)
+	return dialect.New(dialect.Options{Known: anyOption, AtOnce: uwsginames.AtOnce, NamesPlugins: uwsginames.NamesPlugins}, p, section)
 }
 
 // decodeVassal decodes a vassal's options.

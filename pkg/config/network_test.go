@@ -98,7 +98,7 @@ func TestConnection(t *testing.T) {
 			t.Errorf("%q, tenant %v: %v, %q, want %s %q", c.text, c.tenant, wish.Mode, text, c.mode, c.mistakes)
 		}
 	}
-	template := Templates{Include: []Source{{Name: "t.ini", Path: "t.ini", Data: []byte("[uwsgi]\nnetwork-address = 10.142.3.7\nnetwork-publish = 80\n")}}}
+	template := Templates{Include: []Template{Source{Name: "t.ini", Path: "t.ini", Data: []byte("[uwsgi]\nnetwork-address = 10.142.3.7\nnetwork-publish = 80\n")}.Template()}}
 	v, _, err := Loader{Permissions: Permissions{Partial: true}, Templates: template}.Vassal(Source{Name: "a.ini", Path: "a.ini", Data: []byte("[uwsgi]\ncommand = cat\n")})
 	if err != nil {
 		t.Fatal(err)

@@ -29,10 +29,13 @@ func (f TemplateFiles) Read(dir string, bound Bound) (t Templates, err error) {
 	if bound == nil {
 		bound = func(_ string, read func() ([]byte, error)) ([]byte, error) { return read() }
 	}
-	t.Set, t.VassalMagic = f.Set, f.VassalMagic
+	t.VassalMagic = f.VassalMagic
+	for _, option := range f.Set {
+		t.Set = append(t.Set, []byte(option))
+	}
 	for _, part := range []struct {
 		names []string
-		into  *[]Source
+		into  *[]Template
 	}{{f.InheritBefore, &t.InheritBefore}, {f.IncludeBefore, &t.IncludeBefore}, {f.Inherit, &t.Inherit}, {f.Include, &t.Include}} {
 		for _, name := range part.names {
 			path := name
@@ -43,7 +46,7 @@ func (f TemplateFiles) Read(dir string, bound Bound) (t Templates, err error) {
 			if err != nil {
 				return Templates{}, fmt.Errorf("template: %w", err)
 			}
-			*part.into = append(*part.into, Source{Name: name, Path: path, Data: data})
+			*part.into = append(*part.into, Source{Name: name, Path: path, Data: data}.Template())
 		}
 	}
 	return t, nil

@@ -30,7 +30,7 @@ func TestTenantBeside(t *testing.T) {
 		"whitelist = env":                   "the option is not on the whitelist",
 	} {
 		l := ownLoader
-		l.Templates.Include = []Source{{Name: "t.ini", Path: "/t/t.ini", Data: []byte("[uwsgi]\numask = 027\n")}}
+		l.Templates.Include = []Template{Source{Name: "t.ini", Path: "/t/t.ini", Data: []byte("[uwsgi]\numask = 027\n")}.Template()}
 		_, _, err := l.Vassal(Source{Name: "v.ini", Path: "/v/v.ini", Data: []byte("[uwsgi]\n" + text + "\n"), Tenant: true})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)
@@ -53,12 +53,12 @@ func TestAttributes(t *testing.T) {
 // TestIdleKeys: keys of templates and of vassal-set, which other vassals may use, are not
 // reported; those of the vassal's own file and of a file that it includes are.
 func TestIdleKeys(t *testing.T) {
-	template := func(name, text string) []Source {
-		return []Source{{Name: name, Path: "/t/" + name, Data: []byte("[uwsgi]\n" + text)}}
+	template := func(name, text string) []Template {
+		return []Template{Source{Name: name, Path: "/t/" + name, Data: []byte("[uwsgi]\n" + text)}.Template()}
 	}
 	l := Loader{
 		Permissions: Permissions{Files: true, Environ: []string{"UWSGI_FROM_ENVIRONMENT=1"}, Dir: t.TempDir()},
-		Templates:   Templates{IncludeBefore: template("b.ini", "b = %n %N %(d)\n"), Set: []string{"d=1"}, Inherit: template("i.ini", "j = %n\n")},
+		Templates:   Templates{IncludeBefore: template("b.ini", "b = %n %N %(d)\n"), Set: [][]byte{[]byte("d=1")}, Inherit: template("i.ini", "j = %n\n")},
 	}
 	if err := os.WriteFile(l.Permissions.Dir+"/more.ini", []byte("[uwsgi]\nbazaar = 1\n"), 0o600); err != nil {
 		t.Fatal(err)

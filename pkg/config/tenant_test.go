@@ -17,10 +17,10 @@ func readings(t *testing.T, allow []string, before, own, after string) (first, a
 	l.Permissions.Dir = dir
 	l.Permissions.Environ, l.Permissions.Secrets = []string{"PASSED=1"}, []string{"SECRET=hunter2"}
 	if before != "" {
-		l.Templates.IncludeBefore = []Source{{Name: "before.ini", Path: "/before.ini", Data: []byte("[uwsgi]\n" + before)}}
+		l.Templates.IncludeBefore = []Template{Source{Name: "before.ini", Path: "/before.ini", Data: []byte("[uwsgi]\n" + before)}.Template()}
 	}
 	if after != "" {
-		l.Templates.Include = []Source{{Name: "after.ini", Path: "/after.ini", Data: []byte("[uwsgi]\n" + after)}}
+		l.Templates.Include = []Template{Source{Name: "after.ini", Path: "/after.ini", Data: []byte("[uwsgi]\n" + after)}.Template()}
 	}
 	src := Source{Name: "a.ini", Path: dir + "/a.ini", Data: []byte("[uwsgi]\ncommand = cat\n" + own), Tenant: true}
 	for name, text := range map[string]string{"inject.ini": "memory-max = infinity\nexec-as-root = evil\n", "more.ini": "[uwsgi]\nmemory-max = 2m\nexec-as-root = evil\n", "value": "4m"} {

@@ -89,7 +89,7 @@ func (w *world) Launch(ctx context.Context, r Request) (Process, error) {
 func (w *world) broken(r Request) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.breaks != "" && (string(r.Config.Data) == w.breaks || r.Templates != nil && r.Templates.Set[0] == w.breaks)
+	return w.breaks != "" && (string(r.Config.Data) == w.breaks || r.Templates != nil && string(r.Templates.Set[0]) == w.breaks)
 }
 
 type fake struct {
@@ -556,7 +556,7 @@ func TestReloadOfAllChecksAgain(t *testing.T) {
 				case c.Name == "broken.ini" && template == "new":
 					return Facts{}, errors.New("the template is wrong")
 				}
-				return Facts{Templates: &wire.Templates{Set: []string{template}}}, nil
+				return Facts{Templates: &wire.Templates{Set: [][]byte{[]byte(template)}}}, nil
 			}
 		})
 		for _, name := range []string{"plain.ini", "broken.ini", "with.ini"} {

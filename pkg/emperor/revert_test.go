@@ -166,7 +166,7 @@ func TestOldConfigurationThatFailsToo(t *testing.T) {
 // A template that breaks a vassal is undone like an edit of its file.
 func TestTemplatesThatDoNotBecomeReadyAreUndone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		templates := &wire.Templates{Set: []string{"good"}}
+		templates := &wire.Templates{Set: [][]byte{[]byte("good")}}
 		s := play(t, func(o *Options) {
 			o.Compare = compareWords
 			o.Check = func(monitor.Config) (Facts, error) { return Facts{Templates: templates}, nil }
@@ -176,7 +176,7 @@ func TestTemplatesThatDoNotBecomeReadyAreUndone(t *testing.T) {
 		s.mu.Lock()
 		s.breaks = "bad"
 		s.mu.Unlock()
-		templates = &wire.Templates{Set: []string{"bad"}}
+		templates = &wire.Templates{Set: [][]byte{[]byte("bad")}}
 		s.since()
 		if err := s.emperor.DoAll(t.Context(), ReloadAll); err != nil {
 			t.Fatal(err)

@@ -54,7 +54,7 @@ func (r *reading) differences(was emperor.Plan, is monitor.Config) (c control.Ch
 	}
 	before, after := r.loader(from.Dir), r.loader(to.Dir)
 	if was.Templates != nil {
-		before.Templates = config.Templates(*was.Templates)
+		before.Templates = *was.Templates
 	}
 	old, _, wrong := before.Vassal(r.sourceOf(from))
 	latest, _, err := after.Vassal(r.sourceOf(to))

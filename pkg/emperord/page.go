@@ -40,7 +40,7 @@ func (r *readers) settings(ctx context.Context, p emperor.Plan) ([]webpage.Setti
 	return reads.Get(ctx, now.reads, p.Path, func() ([]webpage.Setting, error) {
 		loader := now.loader(p.Dir)
 		if p.Templates != nil {
-			loader.Templates = config.Templates(*p.Templates)
+			loader.Templates = *p.Templates
 		}
 		v, _, err := loader.Vassal(now.sourceOf(p.Config))
 		if err != nil {

@@ -18,7 +18,7 @@ func templates(f config.TemplateFiles, files *reads.Pool) func(dir string) (*wir
 		if err != nil {
 			return nil, err
 		}
-		return (*wire.Templates)(&t), nil
+		return &t, nil
 	}
 }
 

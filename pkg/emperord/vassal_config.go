@@ -24,7 +24,6 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
-	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // reading is the emperor's way of reading the configurations of vassals.
@@ -96,7 +95,7 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 			return f, err
 		}
 		r.last.Store(c.Dir, loader.Templates)
-		around := wire.Templates(loader.Templates)
+		around := loader.Templates
 		f.Templates = &around
 	}
 	if source.Tenant {

@@ -2,8 +2,9 @@ package namespaces
 
 import (
 	"fmt"
-	"os"
 	"strings"
+
+	"github.com/moby/sys/mountinfo"
 )
 
 // View tells which parts of the file system a process does not share with its host.
@@ -18,27 +19,21 @@ func ViewOf(pid int) (v View, err error) {
 	if ours, err := shares(pid, "mnt"); err != nil || ours {
 		return v, err
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	mounts, err := mountinfo.PidMountInfo(pid)
 	if err != nil {
 		return v, fmt.Errorf("cannot read its mounts: %w", err)
 	}
-	for line := range strings.Lines(string(text)) {
-		f := strings.Fields(line) // proc_pid_mountinfo(5): id, parent, device, root, path, options, ..., -, type, source, options
-		_, rest, ok := strings.Cut(line, " - ")
-		g := strings.Fields(rest)
-		if !ok || len(f) < 6 || len(g) < 3 {
-			continue
-		}
-		own := g[0] == "tmpfs" && g[1] == "none" && f[3] == "/" // source of a file system without one, as ours are
-		switch f[4] {
+	for _, m := range mounts {
+		own := m.FSType == "tmpfs" && m.Source == "none" && m.Root == "/" // source of a file system without one, as ours are
+		switch m.Mountpoint {
 		case "/":
-			v.System = strings.HasPrefix(f[5]+",", "ro,")
+			v.System = strings.HasPrefix(m.Options+",", "ro,")
 		case "/tmp":
 			v.Tmp = own
 		case "/dev":
 			v.Devices = own
 		case "/proc":
-			v.Proc = strings.Contains(g[2], "hidepid=")
+			v.Proc = strings.Contains(m.VFSOptions, "hidepid=")
 		}
 	}
 	return v, nil

@@ -61,7 +61,7 @@ func (r *reader) ordered(order *wire.Order) (config.Loader, config.Source) {
 	l.Permissions.Dir = string(order.Dir) // also for a reload, after chdir
 	l.OwnIDs = order.OwnIDs
 	if order.Templates != nil {
-		l.Templates = config.Templates(*order.Templates)
+		l.Templates = *order.Templates
 	}
 	if t := order.Tenant; t != nil {
 		l.Permissions.Environ, l.Permissions.Secrets = r.variables(nil), heldBack(order)

@@ -14,7 +14,7 @@ import (
 func full() Order {
 	return Order{
 		Serial: 7, Name: []byte("a\xff.ini"), Path: []byte("/v/a\xff.ini"), Dir: []byte("/v"), Config: []byte("[uwsgi]\nuid = 1\n"),
-		Templates: &Templates{Set: []string{"a=b"}}, Namespaces: "pid,net", Caged: true, OwnIDs: true, UID: 1, GID: 1 << 31, HookTimeout: time.Minute,
+		Templates: &Templates{Set: [][]byte{[]byte("a=b")}}, Namespaces: "pid,net", Caged: true, OwnIDs: true, UID: 1, GID: 1 << 31, HookTimeout: time.Minute,
 		Hooks: []hooks.Spec{{Phase: "as-vassal", Kind: "exec", Text: "echo <\"x\">", Origin: "e.ini:3"}}, HookVars: [][]byte{[]byte("A=1")}, Shells: []string{"/bin/sh"},
 	}
 }

@@ -11,8 +11,8 @@ import (
 // TestTemplates: names that are not UTF-8 arrive as they are, in the form that older vassals
 // read.
 func TestTemplates(t *testing.T) {
-	file := dialect.Source{Name: "a\xff.ini", Path: "/t/a\xff.ini", Data: []byte("[uwsgi]\n")}
-	want := Templates{InheritBefore: []dialect.Source{file}, Set: []string{"a=\xfe"}, Include: []dialect.Source{file, file}, VassalMagic: true}
+	file := dialect.Source{Name: "a\xff.ini", Path: "/t/a\xff.ini", Data: []byte("[uwsgi]\n")}.Template()
+	want := Templates{InheritBefore: []dialect.Template{file}, Set: [][]byte{[]byte("a=\xfe")}, Include: []dialect.Template{file, file}, VassalMagic: true}
 	text, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
