@@ -32,26 +32,42 @@ func Parse(text string) (Address, error) {
 	if text == "" || text == "@" {
 		return Address{}, errors.New("no address")
 	}
-	colon := strings.LastIndexByte(text, ':')
-	if colon < 0 || strings.Contains(text, "/") || text[0] == '@' || text[0] == '.' {
+	host, number, ok := Split(text)
+	if !ok {
 		return Address{Path: text}, nil
 	}
-	port, err := strconv.ParseUint(text[colon+1:], 10, 16)
+	port, err := strconv.ParseUint(number, 10, 16)
 	if err != nil {
-		return Address{}, fmt.Errorf("%q is not a port", text[colon+1:])
+		return Address{}, fmt.Errorf("%q is not a port", number)
 	}
-	host := text[:colon]
 	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
 		host = host[1 : len(host)-1]
 	}
 	return Address{Host: host, Port: uint16(port)}, nil
 }
 
+// Split divides a written address into host and port, both as written. It reports false for a unix
+// socket.
+func Split(text string) (host, port string, ok bool) {
+	colon := strings.LastIndexByte(text, ':')
+	if colon < 0 || strings.Contains(text, "/") || Abstract(text) || text[0] == '.' {
+		return "", "", false
+	}
+	return text[:colon], text[colon+1:], true
+}
+
+// MaxPath is the longest path of a unix socket, and the longest abstract name without its @, in
+// bytes (unix(7)).
+const MaxPath = 107
+
+// Abstract reports whether the path of a unix socket is a name in the abstract namespace.
+func Abstract(path string) bool { return strings.HasPrefix(path, "@") }
+
 // Authority adds a port to the authority of a URL (RFC 3986) that has none: a host, or an IPv6
 // address in brackets. Abstract names and texts with a port are returned unchanged.
 func Authority(text string, port uint16) string {
 	host := strings.HasSuffix(text, "]") || !strings.Contains(text, ":")
-	if !host || strings.HasPrefix(text, "@") {
+	if !host || Abstract(text) {
 		return text
 	}
 	return text + ":" + strconv.Itoa(int(port))
@@ -64,7 +80,7 @@ func IsUnix(text string) bool {
 }
 
 // InFiles reports whether a written address has a path in the file system.
-func InFiles(text string) bool { return IsUnix(text) && text[0] != '@' }
+func InFiles(text string) bool { return IsUnix(text) && !Abstract(text) }
 
 // In returns a written address with a relative path joined to dir. Other addresses, and texts
 // that are no address, are returned unchanged.

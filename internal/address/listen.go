@@ -91,7 +91,7 @@ func (o Options) bind(fd int, to unix.Sockaddr) error {
 
 // bindUnix sets the owner and mode of the path before it listens.
 func (o Options) bindUnix(fd int, to *unix.SockaddrUnix) error {
-	if to.Name[0] == '@' {
+	if Abstract(to.Name) {
 		if err := unix.Bind(fd, to); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/readable"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/network/spec"
@@ -136,17 +137,13 @@ func (v Vassal) Reached() string {
 
 // located puts the vassal's address before the port of a socket that is bound to all addresses.
 func located(own netip.Addr, bound string) string {
-	at := strings.LastIndexByte(bound, ':')
-	if at < 0 {
+	at, err := address.Parse(bound)
+	if err != nil || at.Path != "" {
 		return own.String()
 	}
-	number, err := strconv.ParseUint(bound[at+1:], 10, 16)
-	if err != nil {
-		return own.String()
-	}
-	switch bound[:at] {
-	case "", "0.0.0.0", "[::]", "*":
-		return netip.AddrPortFrom(own, uint16(number)).String()
+	switch at.Host {
+	case "", "0.0.0.0", "::", "*":
+		return netip.AddrPortFrom(own, at.Port).String()
 	}
 	return bound
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // Logger is a destination of lines, as logger and req-logger name it.
@@ -57,8 +59,8 @@ func Parse(text string) (Logger, error) {
 	case "syslog":
 		return parseSyslog(arg)
 	case "rsyslog":
-		address, ident, _ := strings.Cut(arg, ",")
-		return Logger{Network: "udp", Address: address, Syslog: true, Facility: defaultFacility, Ident: ident}, port(address)
+		to, ident, _ := strings.Cut(arg, ",")
+		return Logger{Network: "udp", Address: to, Syslog: true, Facility: defaultFacility, Ident: ident}, port(to)
 	case "socket":
 		if strings.HasPrefix(arg, "/") {
 			return Logger{Network: "unixgram", Address: arg}, nil
@@ -68,11 +70,10 @@ func Parse(text string) (Logger, error) {
 	return Logger{}, ErrUnknown
 }
 
-// port reports an address without a port.
-func port(address string) error {
-	host, port, _ := strings.Cut(address, ":")
-	if _, err := strconv.ParseUint(port[strings.LastIndexByte(port, ':')+1:], 10, 16); err != nil || host == "" {
-		return fmt.Errorf("%q is no address of a logger (HOST:PORT)", address)
+// port reports an address without a host or a port.
+func port(text string) error {
+	if to, err := address.Parse(text); err != nil || to.Host == "" {
+		return fmt.Errorf("%q is no address of a logger (HOST:PORT)", text)
 	}
 	return nil
 }

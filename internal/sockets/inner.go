@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -51,7 +50,7 @@ func (s *Socket) Dialed() (string, error) {
 		}
 		return netip.AddrPortFrom(host, uint16(b.Port)).String(), nil
 	case *unix.SockaddrUnix:
-		if strings.HasPrefix(b.Name, "@") {
+		if address.Abstract(b.Name) {
 			return b.Name, nil
 		}
 		return address.Absolute(b.Name), nil

@@ -3,8 +3,8 @@ package config
 import (
 	"errors"
 	"strconv"
-	"strings"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/logger"
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -105,7 +105,7 @@ var ownOptions = option.Rows[Emperor]{
 }
 
 func setLog(e *Emperor, v option.Value) error {
-	if at := strings.LastIndexByte(v.Text, ':'); at >= 0 && !strings.Contains(v.Text, "/") {
+	if _, _, udp := address.Split(v.Text); udp {
 		return option.Wrong("a log server by UDP ("+strconv.Quote(v.Text)+") is not supported", "the path of a file, or the journal by the service manager")
 	}
 	e.Process.Log.Path, e.Process.Log.Option = v.Text, "logto"

@@ -112,23 +112,23 @@ var socketOptions = option.Rows[Vassal]{
 	},
 }
 
-func (v *Vassal) addSocket(name, address string) error {
-	address = unsetPort(address)
-	if err := checkAddress(address, true); err != nil {
+func (v *Vassal) addSocket(name, text string) error {
+	text = unsetPort(text)
+	if err := checkAddress(text, true); err != nil {
 		return err
 	}
-	v.Sockets = append(v.Sockets, Socket{name, address})
+	v.Sockets = append(v.Sockets, Socket{name, text})
 	return nil
 }
 
 // unsetPort replaces a port that refers to an unset environment variable, :$(PORT), by port 0, as
 // uWSGI does: it reads the leading digits of a port (atoi(3)), and there are none.
-func unsetPort(address string) string {
-	colon := strings.LastIndexByte(address, ':')
-	if colon < 0 || !strings.HasPrefix(address[colon+1:], "$(") || reference(address[colon+1:], "$(") == "" {
-		return address
+func unsetPort(text string) string {
+	host, port, ok := address.Split(text)
+	if !ok || !strings.HasPrefix(port, "$(") || reference(port, "$(") == "" {
+		return text
 	}
-	return address[:colon] + ":0"
+	return host + ":0"
 }
 
 // addSecure stores the certificate in the options of the built-in server.
@@ -154,7 +154,7 @@ func checkAddress(s string, reference bool) error {
 		if _, err := address.Parse(s); err != nil {
 			return option.Wrong(problem.Of(err).What, "0 to 65535")
 		}
-	case len(strings.TrimPrefix(s, "@")) > 107:
+	case len(strings.TrimPrefix(s, "@")) > address.MaxPath:
 		return option.Wrong("the path is too long for a unix socket", "at most 107 bytes")
 	}
 	return nil

@@ -2,6 +2,7 @@ package namespaces
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -19,7 +20,12 @@ func ViewOf(pid int) (v View, err error) {
 	if ours, err := shares(pid, "mnt"); err != nil || ours {
 		return v, err
 	}
-	mounts, err := mountinfo.PidMountInfo(pid)
+	table, err := os.Open(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	if err != nil {
+		return v, fmt.Errorf("cannot read its mounts: %w", err)
+	}
+	defer table.Close()
+	mounts, err := mountinfo.GetMountsFromReader(table, nil)
 	if err != nil {
 		return v, fmt.Errorf("cannot read its mounts: %w", err)
 	}

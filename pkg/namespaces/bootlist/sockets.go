@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // Socket is a listening socket.
@@ -48,7 +50,7 @@ func (l *List) Listen(s Socket) error {
 		l.add(s.Why, succeeds, unix.SYS_SETSOCKOPT, number(s.FD), number(x.Level), number(x.Name), value, number(4))
 	}
 	bind := func(d demand) *call { return l.add(s.Why, d, unix.SYS_BIND, number(s.FD), at, size) }
-	if u, ok := s.At.(*unix.SockaddrUnix); ok && u.Name[0] != '@' {
+	if u, ok := s.At.(*unix.SockaddrUnix); ok && !address.Abstract(u.Name) {
 		index := len(l.calls)
 		first := bind(unless)
 		first.result = uint64(unix.EADDRINUSE)
@@ -133,11 +135,11 @@ func rawAddress(at unix.Sockaddr) ([]byte, error) {
 		raw = append(raw, a.Addr[:]...)
 		return binary.NativeEndian.AppendUint32(raw, a.ZoneId), nil
 	case *unix.SockaddrUnix:
-		if a.Name == "" || len(a.Name) > maxPath {
+		if a.Name == "" || len(a.Name) > address.MaxPath {
 			return nil, fmt.Errorf("the path of a socket has %d bytes: %w", len(a.Name), unix.EINVAL)
 		}
 		raw := append(binary.NativeEndian.AppendUint16(nil, unix.AF_UNIX), a.Name...)
-		if a.Name[0] == '@' {
+		if address.Abstract(a.Name) {
 			raw[2] = 0
 			return raw, nil
 		}
@@ -145,6 +147,3 @@ func rawAddress(at unix.Sockaddr) ([]byte, error) {
 	}
 	return nil, errors.ErrUnsupported
 }
-
-// maxPath is the most bytes of a path in struct sockaddr_un, without the zero byte (unix(7)).
-const maxPath = 107
