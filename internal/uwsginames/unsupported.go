@@ -10,9 +10,9 @@ import (
 // isolation, than in its file. Some are in the table of the other program: they are errors
 // in the wrong file.
 var Unsupported = []string{
-	"cap", "cgroup", "cgroup-opt", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-root", "emperor-tyrant",
+	"cap", "cgroup", "cgroup-opt", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-root", "emperor-tyrant",
 	"emperor-tyrant-nofollow", "emperor-use-clone", "immediate-gid", "immediate-uid", "keyring-mode", "namespace", "namespace-keep-mount",
-	"namespace-net", "ns", "ns-net", "pivot-root", "pivot_root", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen", "setns-skip",
+	"namespace-net", "ns", "ns-net", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen", "setns-skip",
 	"re-fork", "re-fork-as-root", "re-fork-post-jail", "setns-socket", "umask", "unshare", "unshare2", "vassal-cap", "vassals-cap",
 }
 

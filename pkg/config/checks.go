@@ -55,6 +55,11 @@ var checks = []struct {
 		},
 	},
 	{
+		[]string{"chroot", "pivot_root"},
+		"privileged-binary-patch replaces the vassal before it has a new root directory", "command, or unprivileged-binary-patch-arg", nil,
+		func(v *Vassal) bool { return v.Files.Root != nil && len(v.RootPatch) > 0 },
+	},
+	{
 		[]string{"privileged-binary-patch-init"},
 		"no program is given that could be process 1", "give privileged-binary-patch-arg",
 		[]string{"privileged-binary-patch"},

@@ -17,12 +17,14 @@ var (
 
 // None reports whether the vassal has the mounts of the host.
 func (f Files) None() bool {
-	return len(f.Places) == 0 && !f.Tmp && !f.Devices && f.System == "" && f.Home == "" && f.Proc == (namespaces.ProcView{})
+	return f.Root == nil && len(f.Places) == 0 && !f.Tmp && !f.Devices && f.System == "" && f.Home == "" && f.Proc == (namespaces.ProcView{})
 }
 
 // has reports whether an option, or one of its kind, has an effect.
 func (f Files) has(name string) bool {
 	switch name {
+	case "chroot", "pivot_root":
+		return f.Root != nil
 	case "private-devices":
 		return f.Devices
 	case "private-tmp":
@@ -46,10 +48,18 @@ func (f Files) ReadOnlyRoot() bool {
 	return f.System == "strict" || slices.ContainsFunc(f.Places, func(p namespaces.Place) bool { return p.Kind == namespaces.ReadOnly && p.Path == "/" })
 }
 
-// View returns the file system of the vassal. own are its directories, which stay writable; memory is its memory-max, in bytes.
-// Zero: none.
+// View returns the file system of the vassal. own are its directories, which stay writable, and are taken into a new root directory;
+// memory is its memory-max, in bytes. Zero: none.
 func (f Files) View(own []string, memory uint64) namespaces.FileSystem {
 	list := slices.Clone(f.Places)
+	if f.Root != nil {
+		for _, path := range own {
+			if path != "/" && path != "" {
+				list = append(list, namespaces.Place{Kind: namespaces.Bind, Path: path, Source: path, Optional: true, Where: "a directory of the vassal"})
+			}
+		}
+		own = nil
+	}
 	add := func(option string, kind namespaces.PlaceKind, data string, paths ...string) {
 		for _, path := range paths {
 			list = append(list, namespaces.Place{Kind: kind, Path: path, Data: data, Optional: true, Where: option})
@@ -84,7 +94,7 @@ func (f Files) View(own []string, memory uint64) namespaces.FileSystem {
 	if f.Tmp {
 		add("private-tmp", namespaces.Temporary, "mode=1777,"+size, tmpPaths...)
 	}
-	return namespaces.FileSystem{Places: list}
+	return namespaces.FileSystem{Places: list, Root: f.Root}
 }
 
 // Unmountable is the problem of a vassal whose options about files, or defaults of tyrant mode, need namespaces that it does not

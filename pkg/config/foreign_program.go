@@ -23,7 +23,11 @@ func (l Loader) ExamineForeign(src Source, refuseRoot bool) (reads []string, err
 		if confines(e.Key) && !e.Handled && (e.Tenant || !src.Tenant) { // the operator's are in effect before a program of a tenant
 			problems.Add(e.Origin, e.Key, "the program that replaces the vassal does not know it, and would run without", "drop the line, or emperor-wrapper")
 		}
-		if o := cgroupOptions.Find(e.Key); e.Tenant && o != nil && !o.Tyrant && !e.Handled && !slices.Contains(l.Allow, o.Name) {
+		o := cgroupOptions.Find(e.Key)
+		if o == nil {
+			o = fileOptions.Find(e.Key)
+		}
+		if e.Tenant && o != nil && !o.Tyrant && !e.Handled && !slices.Contains(l.Allow, o.Name) {
 			problems.Add(e.Origin, e.Key, refusedTenant, refusedTenantHint)
 		}
 		named = named || e.Key == "uid" || e.Key == "immediate-uid"

@@ -22,6 +22,8 @@ type Files struct {
 	System, Home string
 	// Proc are the options of its /proc.
 	Proc namespaces.ProcView
+	// Root is its root directory. Nil: the host's.
+	Root *namespaces.NewRoot
 }
 
 // The values of options about files. Later ones of a list are stricter.
@@ -46,11 +48,20 @@ var fileOptions = option.Rows[Vassal]{
 		},
 	},
 	{
+		Name: "chroot", Group: "Files", Arg: "DIR", Guard: true,
+		Help: "the root directory of the vassal, after its post-jail hooks, with own /proc and /sys; it needs fs in emperor-use-clone",
+		Set:  func(v *Vassal, t option.Value) error { return v.Files.root("chroot", t, t.Text, "") },
+	},
+	{
 		Name: "inaccessible-paths", Group: "Files", Arg: "PATH", Repeat: true,
 		Help: "an empty file or directory without permissions at the path; -PATH may be missing",
 		Set: func(v *Vassal, t option.Value) error {
 			return v.Files.add(namespaces.Inaccessible, "inaccessible-paths", t)
 		},
+	},
+	{
+		Name: "pivot_root", Aliases: []string{"pivot-root"}, Group: "Files", Arg: "NEW [OLD]", Guard: true,
+		Help: "the same with the old root directory at OLD, a directory below NEW, for hooks that still need it and unmount it; without OLD it is gone", Set: setPivotRoot,
 	},
 	{
 		Name: "private-devices", Group: "Files", Guard: true, Tyrant: true, Early: true,
@@ -162,6 +173,41 @@ func pathOf(text string) (path string, optional bool, err error) {
 		return "", false, option.Wrong(strconv.Quote(text)+" is not an absolute path", "such as /srv")
 	}
 	return filepath.Clean(path), optional, nil
+}
+
+func setPivotRoot(v *Vassal, t option.Value) error {
+	words := strings.Fields(t.Text)
+	switch len(words) {
+	case 1:
+		return v.Files.root("pivot_root", t, words[0], "")
+	case 2:
+		return v.Files.root("pivot_root", t, words[0], words[1])
+	}
+	return option.Wrong(strconv.Quote(t.Text)+" is not NEW OLD", "such as /ns /ns/.old_root")
+}
+
+// root sets the root directory.
+func (f *Files) root(name string, t option.Value, path, old string) error {
+	for _, p := range []string{path, old} {
+		if p != "" && !filepath.IsAbs(p) {
+			return option.Wrong(strconv.Quote(p)+" is not an absolute path", "such as /ns")
+		}
+	}
+	r := &namespaces.NewRoot{Path: filepath.Clean(path), Where: where(t, name)}
+	if path == "" || r.Path == "/" {
+		return option.Wrong("it is the root directory already", "a directory below it, such as /ns")
+	}
+	if old != "" {
+		var below bool
+		if r.Old, below = strings.CutPrefix(filepath.Clean(old), r.Path+"/"); !below {
+			return option.Wrong(fmt.Sprintf("%s is not below %s", old, r.Path), fmt.Sprintf("such as %s %s/.old_root", r.Path, r.Path))
+		}
+	}
+	if had := f.Root; had != nil && !strings.HasSuffix(had.Where, name) {
+		return option.Wrong("there is another root directory ("+had.Where+")", "chroot or pivot_root")
+	}
+	f.Root = r
+	return nil
 }
 
 func (f *Files) add(kind namespaces.PlaceKind, name string, t option.Value) error {

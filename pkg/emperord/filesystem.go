@@ -15,6 +15,9 @@ import (
 
 // view adds a vassal's view of the file system to its facts, which have its limits already. The home of a tenant stays as it is.
 func (r *reading) view(f *emperor.Facts, v *config.Vassal, c monitor.Config) error {
+	if r.becomes(c) && !f.Tenant { // the program changes its root directory itself
+		v.Files.Root = nil
+	}
 	if p, ok := config.Unmountable(v, r.clone); ok {
 		return config.Problems{p}
 	}

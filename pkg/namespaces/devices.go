@@ -19,9 +19,22 @@ var deviceLinks = [][2]string{
 	{"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"},
 }
 
-// devices fills the mount of a new /dev and attaches it. The devices are those of the old one: a user namespace cannot make any.
-func (p *place) devices(old *os.File) error {
-	if err := moveTree(p.tree, old); err != nil {
+// devices fills the mount of a new /dev and attaches it. The devices are those of the old one, or of the old root directory: a
+// user namespace cannot make any.
+func (v *view) devices(p *place, target *os.File) error {
+	if v.ground.dir == nil {
+		return p.devices(target, target)
+	}
+	old, err := openTarget("/dev")
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	return p.devices(target, old)
+}
+
+func (p *place) devices(target, old *os.File) error {
+	if err := moveTree(p.tree, target); err != nil {
 		return err
 	}
 	root := int(p.tree.Fd())

@@ -54,6 +54,8 @@ type Place struct {
 // FileSystem is the view of the file system that a process makes for itself in its own mount namespace.
 type FileSystem struct {
 	Places []Place `json:",omitempty"`
+	// Root is another root directory, in which the places are, without the sources of binds. Nil: the process keeps its own.
+	Root *NewRoot `json:",omitempty"`
 }
 
 // place is a Place while the view is made.
@@ -70,18 +72,32 @@ type place struct {
 // view makes a FileSystem. Every file is opened once, before any change; mounts are attached to open files. A path that is
 // looked up again, below a mount of the view, must be the same file.
 type view struct {
+	ground rootDir
 	places []*place
 	masks  masks
 }
 
-// Apply makes the view for this process. It must have a mount namespace of its own, whose mounts do not propagate to
-// others. Apply returns an error when a path has changed in the meantime; the process must not continue then.
+// Apply makes the view for this process, which keeps its root directory. It must have a mount namespace of its own, whose
+// mounts do not propagate to others. Apply returns an error when a path has changed in the meantime; the process must not
+// continue then.
 func (f FileSystem) Apply() error {
 	if len(f.Places) == 0 {
 		return nil
 	}
 	dir, _ := os.Getwd()
-	v := &view{}
+	if err := f.apply(rootDir{}); err != nil {
+		return err
+	}
+	// The working directory is a file below the new mounts until it is entered again.
+	if dir == "" || unix.Chdir(dir) != nil {
+		return os.NewSyscallError("chdir", unix.Chdir("/"))
+	}
+	return nil
+}
+
+// apply makes the places in a root directory.
+func (f FileSystem) apply(g rootDir) error {
+	v := &view{ground: g}
 	defer v.close()
 	for _, step := range []func() error{
 		func() error { return v.examine(f.Places) }, v.arrange, v.prepare, v.attach, v.seal, v.verify,
@@ -89,10 +105,6 @@ func (f FileSystem) Apply() error {
 		if err := step(); err != nil {
 			return err
 		}
-	}
-	// The working directory is a file below the new mounts until it is entered again.
-	if dir == "" || unix.Chdir(dir) != nil {
-		return os.NewSyscallError("chdir", unix.Chdir("/"))
 	}
 	return nil
 }
@@ -113,11 +125,11 @@ func (v *view) examine(list []Place) error {
 	for _, one := range list {
 		p := &place{Place: one, path: filepath.Clean(one.Path)}
 		v.places = append(v.places, p)
-		f, err := followTarget(p.path)
+		f, err := v.ground.follow(p.path)
 		switch {
 		case err == nil:
 			p.origin = f
-			if p.path, err = os.Readlink(byDescriptor(f)); err != nil {
+			if p.path, err = v.ground.pathOf(f); err != nil {
 				return p.error(err)
 			}
 		case errors.Is(err, os.ErrNotExist):
@@ -247,9 +259,9 @@ func (v *view) verify() error {
 		var err error
 		switch {
 		case p.tree != nil:
-			err = p.verify(p.tree)
+			err = p.verify(v.ground, p.tree)
 		case p.path == "/" && p.Kind == ReadOnly:
-			err = p.verify(p.origin)
+			err = p.verify(v.ground, p.origin)
 		}
 		if err != nil {
 			return p.error(err)
@@ -259,12 +271,11 @@ func (v *view) verify() error {
 }
 
 // verify compares the file that the path leads to with the mount, and reads its flag back.
-func (p *place) verify(mount *os.File) error {
-	fd, err := openat2(unix.AT_FDCWD, p.path, 0, unix.RESOLVE_NO_SYMLINKS)
+func (p *place) verify(g rootDir, mount *os.File) error {
+	now, err := g.open(p.path)
 	if err != nil {
 		return err
 	}
-	now := os.NewFile(uintptr(fd), p.path)
 	defer now.Close()
 	want, err := mountID(mount)
 	if err != nil {
@@ -278,7 +289,7 @@ func (p *place) verify(mount *os.File) error {
 		return errors.New("another file is there meanwhile")
 	}
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(fd, &fs); err != nil {
+	if err := unix.Fstatfs(int(now.Fd()), &fs); err != nil {
 		return err
 	}
 	reads := p.Kind == ReadOnly || p.Kind == BindReadOnly || p.sealed || p.Kind == Inaccessible

@@ -65,7 +65,7 @@ func (p *place) attach(anchor *place, v *view) (attached bool, err error) {
 		return false, err
 	}
 	if p.Kind == Devices {
-		return true, p.devices(target)
+		return true, v.devices(p, target)
 	}
 	return true, moveTree(p.tree, target)
 }

@@ -112,7 +112,7 @@ func TestPlaces(t *testing.T) {
 			c.places[i].Where = "w"
 		}
 		apart(t, func() {
-			err := FileSystem{c.places}.Apply()
+			err := FileSystem{Places: c.places}.Apply()
 			if c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) || c.err == "" && err != nil {
 				t.Errorf("%v: %v, not %q", c.places, err, c.err)
 				return
@@ -137,7 +137,7 @@ func TestWorkingDirectoryIsEnteredAgain(t *testing.T) {
 	planted(t, "/tmp/a/f")
 	for kind, want := range map[PlaceKind]string{ReadOnly: "ro f", Temporary: "rw", Inaccessible: "ro"} {
 		apart(t, func() {
-			if err := errors.Join(unix.Chdir("/tmp/a"), (FileSystem{[]Place{{Kind: kind, Path: "/tmp/a"}}}).Apply()); err != nil {
+			if err := errors.Join(unix.Chdir("/tmp/a"), (FileSystem{Places: []Place{{Kind: kind, Path: "/tmp/a"}}}).Apply()); err != nil {
 				t.Error(err)
 			}
 			if got := look("."); got != want {
@@ -153,7 +153,7 @@ func TestPrivateDevices(t *testing.T) {
 	}
 	planted(t)
 	apart(t, func() {
-		err := FileSystem{[]Place{{Kind: ReadOnly, Path: "/"}, {Kind: Devices, Path: "/dev"}, {Kind: Temporary, Path: "/dev/shm", Data: "mode=1777"}}}.Apply()
+		err := FileSystem{Places: []Place{{Kind: ReadOnly, Path: "/"}, {Kind: Devices, Path: "/dev"}, {Kind: Temporary, Path: "/dev/shm", Data: "mode=1777"}}}.Apply()
 		if err != nil {
 			t.Error(err)
 			return
@@ -247,7 +247,7 @@ func swapping(t *testing.T, kind PlaceKind) bool {
 	case Bind, BindReadOnly:
 		places[0].Source, places[0].Path = places[0].Path, "/tmp/dst"
 	}
-	err = FileSystem{places}.Apply()
+	err = FileSystem{Places: places}.Apply()
 	for _, path := range []string{"/tmp/secret", "/tmp/secret/z", "/tmp/secret/y/z", "/tmp/secret/x/y/z"} {
 		f, err := os.Open(path)
 		if err != nil {

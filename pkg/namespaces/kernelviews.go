@@ -29,9 +29,9 @@ type ProcView struct {
 	Tunables bool `json:",omitempty"`
 }
 
-// mount mounts a procfs of the caller's pid namespace on /proc, without the files that show the host. network: the
-// process has its own network namespace.
-func (o ProcView) mount(network bool) error {
+// mount mounts a procfs of the caller's pid namespace on /proc of a root directory, without the files that show the host.
+// network: the process has its own network namespace.
+func (o ProcView) mount(g rootDir, network bool) error {
 	var options []string
 	if o.Hide != "" {
 		options = append(options, "hidepid="+o.Hide)
@@ -44,11 +44,13 @@ func (o ProcView) mount(network bool) error {
 		return err
 	}
 	defer tree.Close()
-	if err := attachAt(tree, "/proc"); err != nil {
+	if err := g.attach(tree, "/proc"); err != nil {
 		return fmt.Errorf("cannot mount /proc: %w", err)
 	}
-	if err := checkProc(); err != nil {
-		return err
+	if g.dir == nil {
+		if err := checkProc(); err != nil {
+			return err
+		}
 	}
 	var m masks
 	defer m.close()
@@ -71,10 +73,13 @@ func (o ProcView) mount(network bool) error {
 }
 
 // attachAt attaches a mount to a path of root's.
-func attachAt(tree *os.File, path string) error {
-	target, err := openTarget(path)
+func attachAt(tree *os.File, path string) error { return rootDir{}.attach(tree, path) }
+
+// attach attaches a mount to a path.
+func (g rootDir) attach(tree *os.File, path string) error {
+	target, err := g.follow(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot open %q: %w", path, err)
 	}
 	defer target.Close()
 	return moveTree(tree, target)
@@ -155,9 +160,9 @@ func restrict(mount *os.File, name, writable string) error {
 	return moveTree(kept, target)
 }
 
-// mountSys mounts a read-only sysfs that shows the network namespace of the caller, with the cgroups as they
-// were, or those of the own cgroup namespace. A process in the network of another user namespace keeps the old one, read-only.
-func mountSys(cgroups bool) error {
+// mountSys mounts a read-only sysfs that shows the network namespace of the caller on /sys of a root directory, with the cgroups
+// as they were, or those of the own cgroup namespace. A process in the network of another user namespace keeps the old one, read-only.
+func mountSys(g rootDir, cgroups bool) error {
 	old, err := openTarget("/sys")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -166,6 +171,15 @@ func mountSys(cgroups bool) error {
 		return err
 	}
 	defer old.Close()
+	at := old
+	if g.dir != nil {
+		if at, err = g.follow("/sys"); errors.Is(err, os.ErrNotExist) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		defer at.Close()
+	}
 	const flags = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_RDONLY
 	tree, err := newMount("sysfs", "", flags)
 	if errors.Is(err, unix.EPERM) {
@@ -181,7 +195,7 @@ func mountSys(cgroups bool) error {
 	if groups != nil {
 		defer groups.Close()
 	}
-	if err := moveTree(tree, old); err != nil {
+	if err := moveTree(tree, at); err != nil {
 		return fmt.Errorf("cannot mount /sys: %w", err)
 	}
 	if at, err := below(tree, "fs/cgroup"); err == nil && groups != nil {

@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -302,7 +303,7 @@ func unmount(target string, flags int) error {
 		if flags&unix.UMOUNT_NOFOLLOW != 0 {
 			return fmt.Errorf("it is a symbolic link to %q", link)
 		}
-		if path, err = followFirst(target); err != nil {
+		if path, err = (rootDir{}).followFirst(target); err != nil {
 			return err
 		}
 		return unmount(path, flags)
@@ -310,15 +311,32 @@ func unmount(target string, flags int) error {
 	return unix.Unmount(path, flags|unix.UMOUNT_NOFOLLOW)
 }
 
-// mountsBelow lists the mount points under a directory, the deepest first.
+// mountsBelow lists the mount points under a directory in an order in which they can be unmounted. The order of the kernel's list
+// does not say which mount lies on which.
 func mountsBelow(dir string) ([]string, error) {
 	inside := strings.TrimSuffix(filepath.Clean(dir), "/") + "/"
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
 		return !strings.HasPrefix(m.Mountpoint, inside), false
 	})
+	// Of the mounts on one mount, a shorter path hides a longer one below it.
+	slices.SortStableFunc(mounts, func(a, b *mountinfo.Info) int { return cmp.Compare(len(a.Mountpoint), len(b.Mountpoint)) })
+	on := map[int][]*mountinfo.Info{}
+	known := map[int]bool{}
+	for _, m := range mounts {
+		on[m.Parent], known[m.ID] = append(on[m.Parent], m), true
+	}
 	var found []string
-	for _, m := range slices.Backward(mounts) { // the kernel lists a mount after the mount that it lies on
+	var add func(m *mountinfo.Info)
+	add = func(m *mountinfo.Info) {
+		for _, upper := range on[m.ID] {
+			add(upper)
+		}
 		found = append(found, m.Mountpoint)
+	}
+	for _, m := range mounts {
+		if !known[m.Parent] {
+			add(m)
+		}
 	}
 	return found, err
 }

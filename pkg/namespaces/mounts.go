@@ -22,14 +22,14 @@ func PrepareMounts(made Flags, proc ProcView) error {
 		return CannotMakeSlaves(err)
 	}
 	if made.Has(NewNet) {
-		if err := mountSys(made.Has(NewCgroup)); err != nil {
+		if err := mountSys(rootDir{}, made.Has(NewCgroup)); err != nil {
 			return err
 		}
 	}
 	if !made.Has(NewPID) {
 		return nil
 	}
-	return proc.mount(made.Has(NewNet))
+	return proc.mount(rootDir{}, made.Has(NewNet))
 }
 
 // CannotMakeSlaves returns the error of the first mount(2) of PrepareMounts.

@@ -25,23 +25,55 @@ func openTarget(path string) (*os.File, error) {
 	return f, nil
 }
 
-func followTarget(path string) (*os.File, error) {
+func followTarget(path string) (*os.File, error) { return rootDir{}.follow(path) }
+
+// rootDir is a directory in which absolute paths begin. The zero value is the root directory of this process.
+type rootDir struct {
+	dir  *os.File
+	path string // of dir
+}
+
+// follow opens a file with O_PATH, as openTarget does.
+func (g rootDir) follow(path string) (*os.File, error) {
 	if !filepath.IsAbs(path) {
 		return nil, errors.New("not an absolute path")
 	}
 	for range maxLinks {
-		fd, err := openat2(unix.AT_FDCWD, path, 0, unix.RESOLVE_NO_SYMLINKS)
-		if err == nil {
-			return os.NewFile(uintptr(fd), path), nil
+		f, err := g.open(path)
+		if err == nil || !errors.Is(err, unix.ELOOP) {
+			return f, err
 		}
-		if !errors.Is(err, unix.ELOOP) {
-			return nil, err
-		}
-		if path, err = followFirst(path); err != nil {
+		if path, err = g.followFirst(path); err != nil {
 			return nil, err
 		}
 	}
 	return nil, unix.ELOOP
+}
+
+// open opens a file with O_PATH, at an absolute path without symbolic links.
+func (g rootDir) open(path string) (*os.File, error) {
+	from, to, resolve := unix.AT_FDCWD, path, uint64(unix.RESOLVE_NO_SYMLINKS)
+	if g.dir != nil {
+		from, to, resolve = int(g.dir.Fd()), "."+path, resolve|unix.RESOLVE_IN_ROOT
+	}
+	fd, err := openat2(from, to, 0, resolve)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// pathOf returns the path of an open file, as of now. It needs /proc.
+func (g rootDir) pathOf(f *os.File) (string, error) {
+	path, err := os.Readlink(byDescriptor(f))
+	if err != nil || g.dir == nil {
+		return path, err
+	}
+	inside, ok := strings.CutPrefix(path, g.path)
+	if !ok || inside != "" && inside[0] != '/' {
+		return "", errors.New("it is not in the new root directory")
+	}
+	return "/" + strings.TrimPrefix(inside, "/"), nil
 }
 
 // Followed returns an absolute path without symbolic links. It follows only links of root and of this process's user.
@@ -68,14 +100,22 @@ func openat2(dir int, path string, flags, resolve uint64) (fd int, err error) {
 }
 
 // followFirst returns the path with its first symbolic link replaced by the link's target.
-func followFirst(path string) (string, error) {
+func (g rootDir) followFirst(path string) (string, error) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
-	dir, err := openat2(unix.AT_FDCWD, "/", 0, 0)
+	root, err := g.open("/")
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	dir, err := unix.FcntlInt(root.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
 		return "", err
 	}
 	defer func() { unix.Close(dir) }()
 	for i, part := range parts {
+		if part == ".." { // the directories before it are no links; the root directory is its own parent
+			return "/" + strings.Join(append(parts[:max(i-1, 0):max(i-1, 0)], parts[i+1:]...), "/"), nil
+		}
 		next, err := openat2(dir, part, unix.O_NOFOLLOW, 0)
 		if err != nil {
 			return "", err

@@ -3,7 +3,9 @@ package vassal
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -60,6 +62,19 @@ func findPrograms() (p ownPrograms, err error) {
 		p.twin, err = p.companion(name)
 	}
 	return p, err
+}
+
+// keep holds all programs, before their paths lead to others or to none.
+func (p *ownPrograms) keep() (err error) {
+	for _, path := range []*string{&p.server, &p.helper} {
+		if _, missing := os.Stat(*path); missing != nil || strings.HasPrefix(*path, "/proc/") {
+			continue
+		}
+		if *path, err = hold(*path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // companion returns the path of a program that belongs to this one.

@@ -91,8 +91,15 @@ func followed(view namespaces.FileSystem, files *reads.Pool) namespaces.FileSyst
 	}
 	places := make([]namespaces.Place, len(view.Places))
 	for i, p := range view.Places {
-		p.Path, p.Source = real(p.Path), real(p.Source)
+		if p.Source = real(p.Source); view.Root == nil {
+			p.Path = real(p.Path)
+		}
 		places[i] = p
 	}
-	return namespaces.FileSystem{Places: places}
+	if view.Root != nil {
+		root := *view.Root
+		root.Path = real(root.Path)
+		view.Root = &root
+	}
+	return namespaces.FileSystem{Places: places, Root: view.Root}
 }
