@@ -82,9 +82,9 @@ func (v *vassal) prepare(order *wire.Order, o *config.Vassal) (*workers.Plan, er
 		closeAll(made)
 		return nil, fmt.Errorf("%w: a program may bind %s itself", workers.ErrAnew, s.Address)
 	}
-	p.Unchanged = v.source.fallback == nil && len(config.Diff(v.options, o)) == 0
-	p.Commit = func() { v.commit(order, o, sets) }
-	p.Discard = func() { closeAll(made) }
+	p.Candidate.Unchanged = v.source.fallback == nil && len(config.Diff(v.options, o)) == 0
+	p.Candidate.Commit = func() { v.commit(order, o, sets) }
+	p.Candidate.Discard = func() { closeAll(made) }
 	return p, nil
 }
 

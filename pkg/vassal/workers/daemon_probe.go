@@ -55,7 +55,7 @@ func (ds *daemons) lateError(p *Plan) error {
 
 // daemonsAnswer reports whether the daemons are ready, and starts their probe if they are not.
 func (m *master) daemonsAnswer() bool {
-	if !m.daemons.probed(m.plan) {
+	if !m.daemons.probed(m.base.plan) {
 		return true
 	}
 	m.daemons.try()
@@ -71,10 +71,10 @@ func (m *master) daemonsVacated() {
 
 // daemonsProbed continues after the probe of daemons, unless another plan is in effect.
 func (m *master) daemonsProbed(p *Plan, err error) {
-	if m.daemons.probing = nil; m.stopped {
+	if m.daemons.probing = nil; m.base.stopped {
 		return
 	}
-	if p == m.plan {
+	if p == m.base.plan {
 		m.daemonsAnswered(p, err)
 	}
 	m.settle()

@@ -56,8 +56,8 @@ func TestReloadOfDaemons(t *testing.T) {
 		var did []string
 		next := func(program, address string) *Plan {
 			p := besidePlan(program, address)
-			p.Commit = func() { did = append(did, "commit "+program) }
-			p.Discard = func() { did = append(did, "discard "+program) }
+			p.Candidate.Commit = func() { did = append(did, "commit "+program) }
+			p.Candidate.Discard = func() { did = append(did, "discard "+program) }
 			return p
 		}
 		s.order(1, "a", next("a", "up"))

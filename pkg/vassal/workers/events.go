@@ -112,10 +112,10 @@ func (e hooksRan) apply(m *master) {
 func (e notification) apply(m *master) {
 	w := m.pool.living[e.pid]
 	if w == nil {
-		w = m.pool.living[m.System.Leader(e.pid)]
+		w = m.pool.living[m.base.system.Leader(e.pid)]
 	}
 	if w == nil {
-		m.Log.Debug("a process that is no worker notifies", "pid", e.pid)
+		m.base.log.Debug("a process that is no worker notifies", "pid", e.pid)
 		return
 	}
 	for line := range strings.SplitSeq(e.text, "\n") {
@@ -124,13 +124,13 @@ func (e notification) apply(m *master) {
 		case line == "READY=1" && w.crew.plan.notifies(w.slot):
 			m.advance(w, workerNotified, nil)
 		case line == "LOYAL=1":
-			m.Report(wire.Loyal)
+			m.options.Report(wire.Loyal)
 		case line == "WATCHDOG=1":
-			m.Report(wire.Heartbeat)
-		case key == "STATUS" && value != "" && (!w.state.leaving() || m.stopped): // a leaving worker does not serve
-			m.Log.Info("status", "pid", w.pid, "text", value)
+			m.options.Report(wire.Heartbeat)
+		case key == "STATUS" && value != "" && (!w.state.leaving() || m.base.stopped): // a leaving worker does not serve
+			m.base.log.Info("status", "pid", w.pid, "text", value)
 			m.statusPID = w.pid
-			m.Answer(0, wire.Status, value)
+			m.options.Answer(0, wire.Status, value)
 		}
 	}
 }
@@ -139,13 +139,13 @@ func (e notification) apply(m *master) {
 func (m *master) statusOver(w *worker) {
 	if w.pid == m.statusPID {
 		m.statusPID = 0
-		m.Answer(0, wire.Status, "")
+		m.options.Answer(0, wire.Status, "")
 	}
 }
 
 // apply handles the change of a file. Hooks, daemons and reloads may depend on the file.
 func (e fileChanged) apply(m *master) {
-	p, name := m.plan, e.name
+	p, name := m.base.plan, e.name
 	if slices.ContainsFunc(p.Hooks[hooks.Touch], func(h hooks.Hook) bool { return h.Subject() == name }) {
 		m.phase(hooks.Touch, name)
 	}

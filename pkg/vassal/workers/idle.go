@@ -23,7 +23,7 @@ func (i *idleness) reset(now time.Time) { i.cpu, i.since = -1, now }
 // check stops workers that were idle for the configured time. A request takes processor time, so
 // workers that use none are idle.
 func (i *idleness) check(now time.Time, cpu time.Duration) {
-	m, p := i.m, i.m.plan
+	m, p := i.m, i.m.base.plan
 	if p.Idle.After == 0 || !m.crew.complete() || len(m.rolling.slots) > 0 {
 		return
 	}
@@ -35,11 +35,11 @@ func (i *idleness) check(now time.Time, cpu time.Duration) {
 		return
 	}
 	if p.Idle.Die {
-		m.Report(wire.Withdraw)
+		m.options.Report(wire.Withdraw)
 		m.stop(fmt.Sprintf("idle for %v", p.Idle.After))
 		return
 	}
-	m.Log.Info("idle: stopping the workers until the first connection", "after", p.Idle.After)
+	m.base.log.Info("idle: stopping the workers until the first connection", "after", p.Idle.After)
 	for _, s := range m.crew.slots {
 		m.dismiss(s.worker)
 		s.worker = nil
@@ -51,7 +51,7 @@ func (i *idleness) check(now time.Time, cpu time.Duration) {
 func (i *idleness) sleep() {
 	i.asleep = true
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := i.m.System.AwaitConnection(ctx, i.m.plan, i.m.post); err != nil {
+	if err := i.m.base.system.AwaitConnection(ctx, i.m.base.plan, i.m.base.post); err != nil {
 		cancel()
 		i.m.fail(err)
 		return
@@ -61,7 +61,7 @@ func (i *idleness) sleep() {
 
 // listenAgain waits for the next connection when the last one has started no workers.
 func (i *idleness) listenAgain() {
-	if i.asleep && i.waiting == nil && !i.m.stopped {
+	if i.asleep && i.waiting == nil && !i.m.base.stopped {
 		i.sleep()
 	}
 }
@@ -76,7 +76,7 @@ func (i *idleness) stopListening() {
 // wake starts the workers for a connection.
 func (i *idleness) wake() {
 	m := i.m
-	if !i.asleep || m.stopped {
+	if !i.asleep || m.base.stopped {
 		return
 	}
 	i.stopListening()
@@ -85,7 +85,7 @@ func (i *idleness) wake() {
 	}
 	i.asleep = false
 	i.reset(time.Now())
-	m.Log.Info("a client connects: starting the workers")
+	m.base.log.Info("a client connects: starting the workers")
 	m.fillAll(m.crew)
 	m.settle()
 }

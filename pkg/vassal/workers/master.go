@@ -24,9 +24,9 @@ import (
 
 // master is the state of Run.
 type master struct {
-	Options
-	*base
-	timer *time.Timer
+	options Options
+	base    *base
+	timer   *time.Timer
 
 	pool    pool
 	crew    *crew // the crew that serves or is starting
@@ -48,7 +48,7 @@ type master struct {
 
 func newMaster(o Options) *master {
 	b := &base{system: o.System, log: o.Log, plan: o.Plan, events: make(chan Event, 16), done: make(chan struct{})}
-	m := &master{Options: o, base: b, timer: time.NewTimer(time.Hour), crew: newCrew(o.Plan)}
+	m := &master{options: o, base: b, timer: time.NewTimer(time.Hour), crew: newCrew(o.Plan)}
 	m.pool = pool{base: b, living: map[int]*worker{}}
 	m.crashes = crashes{report: o.ReportDeaths, log: o.Log}
 	m.hooks = hookQueue{base: b}
@@ -66,22 +66,22 @@ func newMaster(o Options) *master {
 func Run(o Options) error {
 	m := newMaster(o)
 	defer m.timer.Stop()
-	defer close(m.done)
+	defer close(m.base.done)
 	m.begin()
-	if m.Again {
+	if m.options.Again {
 		m.reload.ask(request{why: "requested during the boot"})
 	}
 	for !m.finished() {
 		m.arm()
 		select {
-		case s := <-m.Signals:
+		case s := <-m.options.Signals:
 			m.signal(s)
-		case c, ok := <-m.Commands:
+		case c, ok := <-m.options.Commands:
 			m.command(c, ok)
-		case o := <-m.Orders:
+		case o := <-m.options.Orders:
 			m.phase(hooks.EmperorReload, "")
 			m.reload.ask(request{why: "requested by the emperor", order: &o})
-		case e := <-m.events:
+		case e := <-m.base.events:
 			e.apply(m)
 		case <-m.timer.C:
 		}
@@ -90,7 +90,7 @@ func Run(o Options) error {
 	m.watch.end()
 	m.idle.stopListening()
 	if end := m.worst.end; m.failure == nil && end != (wire.End{}) {
-		m.ReportEnd(end)
+		m.options.ReportEnd(end)
 	}
 	return m.failure
 }
@@ -101,10 +101,10 @@ func (m *master) begin() {
 	m.phase(hooks.MasterStart, "")
 	m.daemons.begin()
 	m.limits.reset(time.Now())
-	if m.stopped { // a daemon that cannot be started has stopped the vassal
+	if m.base.stopped { // a daemon that cannot be started has stopped the vassal
 		return
 	}
-	if m.plan.Idle.Cheap {
+	if m.base.plan.Idle.Cheap {
 		m.idle.sleep()
 		m.accepting()
 		return
@@ -116,7 +116,7 @@ func (m *master) begin() {
 // finished reports whether all processes have ended and the last hooks have run. It starts these
 // hooks.
 func (m *master) finished() bool {
-	if !m.stopped || len(m.pool.living) > 0 || len(m.daemons.list) > 0 {
+	if !m.base.stopped || len(m.pool.living) > 0 || len(m.daemons.list) > 0 {
 		return false
 	}
 	if !m.exiting {
@@ -130,7 +130,7 @@ func (m *master) signal(s os.Signal) {
 	switch {
 	case s == syscall.SIGCHLD:
 		m.reap()
-	case s == syscall.SIGTERM && m.plan.Workers.ReloadOnTerm:
+	case s == syscall.SIGTERM && m.base.plan.Workers.ReloadOnTerm:
 		m.reload.ask(request{why: "SIGTERM"})
 	case s == syscall.SIGHUP:
 		m.reload.ask(request{why: "SIGHUP"})
@@ -145,8 +145,8 @@ func (m *master) signal(s os.Signal) {
 // program.
 func (m *master) signalPrograms(s os.Signal) {
 	for _, w := range m.crew.all() {
-		if !m.plan.isFront(w.slot) {
-			m.System.Signal(w.pid, s)
+		if !m.base.plan.isFront(w.slot) {
+			m.base.system.Signal(w.pid, s)
 		}
 	}
 }
@@ -154,7 +154,7 @@ func (m *master) signalPrograms(s os.Signal) {
 func (m *master) command(c wire.Command, ok bool) {
 	switch {
 	case !ok:
-		m.Commands = nil
+		m.options.Commands = nil
 		m.phase(hooks.EmperorLost, "")
 		m.stop("the emperor is gone")
 	case c == wire.Reload:
@@ -169,7 +169,7 @@ func (m *master) command(c wire.Command, ok bool) {
 // replaceCrew puts a crew and its plan into effect, and returns the previous crew.
 func (m *master) replaceCrew(c *crew) (before *crew) {
 	before = m.crew
-	m.crew, m.plan = c, c.plan
+	m.crew, m.base.plan = c, c.plan
 	return before
 }
 
@@ -183,11 +183,11 @@ func (m *master) fail(err error) {
 
 // stop asks all processes to stop and sets the times at which they are killed.
 func (m *master) stop(why string) {
-	if m.stopped {
+	if m.base.stopped {
 		return
 	}
-	m.stopped = true
-	m.Log.Info("stopping: " + why)
+	m.base.stopped = true
+	m.base.log.Info("stopping: " + why)
 	m.reload.step(reloadStop, details{err: errStopping})
 	m.daemons.stopProbe()
 	m.idle.stopListening()
@@ -201,14 +201,14 @@ func (m *master) accepting() {
 		return
 	}
 	m.served = true
-	m.Report(wire.Accepting)
-	if m.Serial != 0 {
-		m.Answer(m.Serial, wire.Ready, "")
+	m.options.Report(wire.Accepting)
+	if m.options.Serial != 0 {
+		m.options.Answer(m.options.Serial, wire.Ready, "")
 	}
 }
 
 // phase runs hooks of the plan in effect outside the loop.
-func (m *master) phase(p hooks.Phase, file string) { m.hooks.run(m.plan, p, file) }
+func (m *master) phase(p hooks.Phase, file string) { m.hooks.run(m.base.plan, p, file) }
 
 // follow changes the watched files, the daemons and the limits to those in the new plan.
 func (m *master) follow(before *Plan) {

@@ -405,7 +405,7 @@ func TestReloadStartsTheNewBeforeItStopsTheOld(t *testing.T) {
 		s.since()
 		committed := false
 		next := plan("slow web2", 1)
-		next.Commit = func() { committed = true }
+		next.Candidate.Commit = func() { committed = true }
 		s.order(7, "new", next)
 		s.expect("start 3 slow web2")
 		time.Sleep(3 * time.Second)
@@ -474,7 +474,7 @@ func TestReloadThatFailsKeepsTheOld(t *testing.T) {
 				discarded := false
 				next := plan(name, 1)
 				next.Ready.Notify = true
-				next.Discard = func() { discarded = true }
+				next.Candidate.Discard = func() { discarded = true }
 				s.order(7, "new", next)
 				time.Sleep(11 * time.Second)
 				s.expectSaid("accepting", want)

@@ -63,13 +63,13 @@ func (m *master) backgrounded(w *worker) string {
 	if w.exit != (namespaces.ExitStatus{}) || w.lived() >= restartReset {
 		return w.exit.String()
 	}
-	left := slices.DeleteFunc(m.System.Orphans(), func(o Orphan) bool { return m.daemons.has(o.PID) })
+	left := slices.DeleteFunc(m.base.system.Orphans(), func(o Orphan) bool { return m.daemons.has(o.PID) })
 	if len(left) == 0 {
 		return w.exit.String()
 	}
 	var names []string
 	for _, o := range left {
-		m.System.EndOrphan(o.PID)
+		m.base.system.EndOrphan(o.PID)
 		names = append(names, fmt.Sprintf("%s, process %d", o.Name, o.PID))
 	}
 	names = names[:min(len(names), maxOrphans)]

@@ -52,7 +52,7 @@ type Plan struct {
 	Hooks    hooks.Set
 	RunHooks func(p hooks.Phase, file string) func() error
 
-	Candidate
+	Candidate Candidate
 }
 
 // Candidate is the part of a plan that is used only until its reload has ended.

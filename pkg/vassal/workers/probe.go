@@ -61,14 +61,14 @@ func (m *master) probe(w *worker) {
 	w.probing = cancel
 	q := Question{
 		Probe: w.crew.plan.Ready.Probe, PID: w.pid, Env: w.crew.plan.Env,
-		Members: func(ctx context.Context) (Members, error) { return m.inquire(ctx, w.id) },
-		Failed:  func(err error) { m.post(probed{id: w.id, err: err}) },
+		Members: func(ctx context.Context) (Members, error) { return m.base.inquire(ctx, w.id) },
+		Failed:  func(err error) { m.base.post(probed{id: w.id, err: err}) },
 	}
 	q.Own, q.Door = w.crew.plan.behind(w.slot)
 	go func() {
 		defer cancel()
-		if m.System.Probe(ctx, q) == nil {
-			m.post(probed{id: w.id})
+		if m.base.system.Probe(ctx, q) == nil {
+			m.base.post(probed{id: w.id})
 		}
 	}()
 }

@@ -70,7 +70,7 @@ func (r *reloader) step(in reloadInput, d details) bool {
 	case doDecline:
 		r.answer(d.request, errStopping)
 	case doRenew:
-		r.m.Answer(0, wire.Renew, r.current.why)
+		r.m.options.Answer(0, wire.Renew, r.current.why)
 		r.m.stop(fmt.Sprintf("%v: %s", d.err, r.current.why))
 	case doSignal:
 		r.signal(d.plan)
@@ -84,11 +84,11 @@ func (r *reloader) step(in reloadInput, d details) bool {
 		r.endOld()
 		r.startNext(d.plan)
 	case doTakeOver:
-		r.gap.forget(r.m.Gap)
+		r.gap.forget(r.m.options.Gap)
 		r.takeOver()
 		r.conclude(nil)
 	case doTry:
-		r.gap.forget(r.m.Gap)
+		r.gap.forget(r.m.options.Gap)
 		r.takeOnTrial()
 	case doReplaceOld:
 		r.takeOver()
@@ -100,7 +100,7 @@ func (r *reloader) step(in reloadInput, d details) bool {
 			r.m.settle()
 		}
 	case doEndGap:
-		r.gap.end(r.m.Gap)
+		r.gap.end(r.m.options.Gap)
 	case doRoll:
 		r.m.rolling.begin(d.why)
 	case doRollLater:
@@ -109,8 +109,8 @@ func (r *reloader) step(in reloadInput, d details) bool {
 		r.m.limits.examine(time.Now())
 	case doFinish:
 		r.before = nil
-		r.m.plan.commit()
-		r.gap.end(r.m.Gap)
+		r.m.base.plan.Candidate.commit()
+		r.gap.end(r.m.options.Gap)
 		r.conclude(nil)
 	case doKeep:
 		r.keep(d.err)
@@ -142,7 +142,7 @@ func (r *reloader) begin(q request) {
 	r.readers++
 	r.current = q
 	id, m := r.reads, r.m
-	go func() { m.post(optionsRead{id, m.Read(q.order)}) }()
+	go func() { m.base.post(optionsRead{id, m.options.Read(q.order)}) }()
 }
 
 // read continues the reload after its options have been read, unless a later read has begun or the reload
@@ -164,7 +164,7 @@ func (r *reloader) decide(p *Plan, err error) reloadInput {
 		return reloadAnew
 	case err != nil:
 		return reloadUnusable
-	case p.Unchanged && m.plan.Workers.ReloadSignal != 0 && m.crew.complete() && !m.idle.asleep:
+	case p.Candidate.Unchanged && m.base.plan.Workers.ReloadSignal != 0 && m.crew.complete() && !m.idle.asleep:
 		return reloadSignal
 	case m.idle.asleep && p.Idle.Cheap:
 		return reloadAsleep
@@ -192,7 +192,7 @@ func (r *reloader) adopt(p *Plan) {
 	m := r.m
 	r.leavePlan()
 	before := m.replaceCrew(newCrew(p)).plan
-	p.commit()
+	p.Candidate.commit()
 	m.idle.stopListening()
 	m.idle.sleep()
 	m.follow(before)
@@ -202,11 +202,11 @@ func (r *reloader) adopt(p *Plan) {
 // signal makes the programs read their own files again, because the vassal's file is unchanged.
 func (r *reloader) signal(p *Plan) {
 	m := r.m
-	sig := m.plan.Workers.ReloadSignal
-	p.discard()
+	sig := m.base.plan.Workers.ReloadSignal
+	p.Candidate.discard()
 	m.signalPrograms(sig)
 	m.daemons.tell(daemonReread)
-	m.Log.Info("the workers were asked to read their files again", "why", r.current.why, "signal", sig)
+	m.base.log.Info("the workers were asked to read their files again", "why", r.current.why, "signal", sig)
 	r.conclude(nil)
 }
 
@@ -222,8 +222,8 @@ func (r *reloader) proven() {
 // takeOver replaces the old workers by the new ones.
 func (r *reloader) takeOver() {
 	before := r.exchange()
-	if r.m.plan != before {
-		r.m.plan.commit()
+	if r.m.base.plan != before {
+		r.m.base.plan.Candidate.commit()
 	}
 	r.introduce(before)
 }
@@ -262,7 +262,7 @@ func (r *reloader) introduce(before *Plan) {
 			m.accepts(s.worker)
 		}
 	}
-	m.Log.Info("workers replaced", "why", r.current.why, "workers", len(m.crew.slots))
+	m.base.log.Info("workers replaced", "why", r.current.why, "workers", len(m.crew.slots))
 }
 
 // drop stops the new workers.
@@ -274,13 +274,13 @@ func (r *reloader) drop() {
 	for _, w := range next.all() {
 		r.m.dismiss(w)
 	}
-	next.plan.discard()
+	next.plan.Candidate.discard()
 }
 
 // keep ends the reload with an error. The old workers continue.
 func (r *reloader) keep(err error) {
 	r.drop()
-	r.m.Log.Error("cannot reload: the old workers stay", "why", r.current.why, "error", err)
+	r.m.base.log.Error("cannot reload: the old workers stay", "why", r.current.why, "error", err)
 	r.m.idle.listenAgain()
 	r.conclude(err)
 }
@@ -299,8 +299,8 @@ func (r *reloader) abort(err error) {
 // conclude answers the current request and begins the next one.
 func (r *reloader) conclude(err error) {
 	r.answer(r.current, err)
-	if err == nil && r.m.Orders == nil { // a uWSGI Emperor knows no other answer
-		r.m.Report(wire.Accepting)
+	if err == nil && r.m.options.Orders == nil { // a uWSGI Emperor knows no other answer
+		r.m.options.Report(wire.Accepting)
 	}
 	r.current = request{}
 	if len(r.queue) == 0 {
@@ -327,14 +327,14 @@ func (r *reloader) answer(q request, err error) {
 		r.report(q.why, err)
 		return
 	case err == nil:
-		r.m.Answer(q.order.Serial, wire.Ready, "")
+		r.m.options.Answer(q.order.Serial, wire.Ready, "")
 		return
 	case errors.Is(err, ErrAnew):
 		kind = wire.Anew
 	case errors.As(err, &restarted{}):
 		kind = wire.Undone
 	}
-	r.m.Answer(q.order.Serial, kind, err.Error())
+	r.m.options.Answer(q.order.Serial, kind, err.Error())
 }
 
 // report reports the failure of a reload that the emperor did not order, and the first success
@@ -343,10 +343,10 @@ func (r *reloader) report(why string, err error) {
 	switch {
 	case err == nil && r.failing:
 		r.failing = false
-		r.m.Answer(0, wire.Ready, "")
-	case err != nil && !r.m.stopped && !errors.Is(err, errOvertaken):
+		r.m.options.Answer(0, wire.Ready, "")
+	case err != nil && !r.m.base.stopped && !errors.Is(err, errOvertaken):
 		r.failing = true
-		r.m.Answer(0, wire.Failed, why+": "+err.Error())
+		r.m.options.Answer(0, wire.Failed, why+": "+err.Error())
 	}
 }
 

@@ -36,7 +36,7 @@ func pauseAfter(deaths int, lived, delay time.Duration) (wait time.Duration, inA
 
 // restartLater sets the time at which a slot is filled again, and returns the pause.
 func (m *master) restartLater(s *slot, why string, lived time.Duration) (wait time.Duration) {
-	wait, s.deaths = pauseAfter(s.deaths, lived, m.plan.Workers.ForkbombDelay)
+	wait, s.deaths = pauseAfter(s.deaths, lived, m.base.plan.Workers.ForkbombDelay)
 	s.restart = time.Now().Add(wait)
 	m.crashes.add(why, s.restart)
 	return wait

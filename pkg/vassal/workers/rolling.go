@@ -20,7 +20,7 @@ func (r *rolling) begin(why string) {
 	if m.idle.asleep {
 		return
 	}
-	m.Log.Info("replacing one worker after the other: " + why)
+	m.base.log.Info("replacing one worker after the other: " + why)
 	r.slots = r.slots[:min(1, len(r.slots))]
 	for i := range m.crew.slots {
 		r.slots = append(r.slots, i)
@@ -38,7 +38,7 @@ func (r *rolling) resume() {
 
 // one replaces a single worker.
 func (r *rolling) one(i int, why string) {
-	r.m.Log.Info("replacing a worker: "+why, "pid", r.m.crew.slots[i].worker.pid)
+	r.m.base.log.Info("replacing a worker: "+why, "pid", r.m.crew.slots[i].worker.pid)
 	r.slots = append(r.slots, i)
 	if len(r.slots) == 1 {
 		r.proceed()
@@ -51,7 +51,7 @@ func (r *rolling) proceed() {
 	for len(r.slots) > 0 {
 		i := r.slots[0]
 		s := m.crew.slots[i]
-		if m.plan.StopFirst && !m.plan.isFront(i) {
+		if m.base.plan.StopFirst && !m.base.plan.isFront(i) {
 			if !r.renew(i, s) {
 				return
 			}
@@ -119,6 +119,6 @@ func (r *rolling) cancel() {
 // giveUp ends the replacement after a failure.
 func (r *rolling) giveUp(err error) {
 	r.slots = nil
-	r.m.Log.Error("cannot replace the worker: the old one stays", "error", err)
+	r.m.base.log.Error("cannot replace the worker: the old one stays", "error", err)
 	r.m.reload.report("replacing a worker", err)
 }

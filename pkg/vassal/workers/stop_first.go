@@ -14,7 +14,7 @@ func (r *reloader) endOld() {
 	if m.crew.complete() && len(m.crew.slots) > 0 {
 		r.gap.begin()
 	}
-	m.Log.Info("ending the old workers before the new ones start", "why", r.current.why)
+	m.base.log.Info("ending the old workers before the new ones start", "why", r.current.why)
 	m.retire(m.crew)
 	for _, s := range m.crew.slots {
 		s.worker, s.restart, s.waiting = nil, time.Time{}, false
@@ -25,7 +25,7 @@ func (r *reloader) endOld() {
 // reload ends when the old configuration is ready.
 func (r *reloader) restart(err error) {
 	r.drop()
-	r.m.Log.Error("cannot reload; starting the old configuration again", "why", r.current.why, "error", err)
+	r.m.base.log.Error("cannot reload; starting the old configuration again", "why", r.current.why, "error", err)
 	r.cause = err
 	r.m.fillAll(r.m.crew)
 	r.m.settle()
@@ -35,9 +35,9 @@ func (r *reloader) restart(err error) {
 // when the old configuration is ready.
 func (r *reloader) restore(err error) {
 	m := r.m
-	failed := m.plan
-	failed.discard()
-	m.Log.Error("cannot reload; starting the old configuration again", "why", r.current.why, "error", err)
+	failed := m.base.plan
+	failed.Candidate.discard()
+	m.base.log.Error("cannot reload; starting the old configuration again", "why", r.current.why, "error", err)
 	m.replaceCrew(newCrew(r.before))
 	r.before, r.cause, m.daemons.passed = nil, err, nil
 	m.follow(failed)

@@ -49,7 +49,7 @@ func TestReloadThatStopsFirstAndFails(t *testing.T) {
 				next := alone(name, 1)
 				next.Ready.Notify, next.Mercy = true, 20*time.Second
 				discarded := false
-				next.Discard = func() { discarded = true }
+				next.Candidate.Discard = func() { discarded = true }
 				s.order(7, "new", next)
 				time.Sleep(9 * time.Second)
 				if name == "silent stubborn" {
@@ -298,7 +298,7 @@ func TestReloadSignal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("stubborn", 1)
 		p.Workers.ReloadSignal = syscall.SIGUSR2
-		p.Unchanged = true
+		p.Candidate.Unchanged = true
 		s := play(t, p)
 		s.since()
 		s.order(1, "same", p)

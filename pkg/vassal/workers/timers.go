@@ -13,7 +13,7 @@ func (m *master) due(now time.Time) {
 			m.advance(w, workerDue, nil)
 		}
 	}
-	if !m.stopped {
+	if !m.base.stopped {
 		m.dueSlots(m.crew, now)
 		m.dueSlots(m.reload.next, now)
 		m.crashes.due(now, m.idle.asleep || m.crew.complete())
@@ -43,7 +43,7 @@ func (m *master) arm() {
 	for _, w := range m.pool.unexplained {
 		times = append(times, w.due)
 	}
-	if !m.stopped {
+	if !m.base.stopped {
 		times = append(times, m.limits.at, m.crashes.calmAt)
 		times = append(times, m.crew.restarts()...)
 		times = append(times, m.reload.next.restarts()...)

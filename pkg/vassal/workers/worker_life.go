@@ -79,7 +79,7 @@ func (m *master) retire(c *crew) {
 // dismissAll stops all workers because the vassal stops. A server in front of a program gets the
 // first half of the mercy, and the program the second half.
 func (m *master) dismissAll() {
-	now, mercy := time.Now(), m.plan.mercy()
+	now, mercy := time.Now(), m.base.plan.mercy()
 	m.pool.until = now.Add(mercy)
 	m.retire(m.crew)
 	for _, w := range m.pool.all() {
@@ -101,7 +101,7 @@ func (m *master) fillAll(c *crew) {
 // meanwhile, because one of its workers cannot be started.
 func (m *master) fill(c *crew, i int) {
 	s := c.slots[i]
-	if s.worker != nil || m.stopped || c != m.crew && c != m.reload.next {
+	if s.worker != nil || m.base.stopped || c != m.crew && c != m.reload.next {
 		return
 	}
 	s.restart = time.Time{}
@@ -154,7 +154,7 @@ func (m *master) cannotFill(c *crew, i int, err error) {
 		m.fail(err)
 	case c == m.crew:
 		s := c.slots[i]
-		m.log.Warn("cannot start the worker", "worker", i+1, "error", err, "restart", m.restartLater(s, err.Error(), 0))
+		m.base.log.Warn("cannot start the worker", "worker", i+1, "error", err, "restart", m.restartLater(s, err.Error(), 0))
 		m.reload.step(reloadBroken, details{err: err})
 	}
 }
@@ -162,7 +162,7 @@ func (m *master) cannotFill(c *crew, i int, err error) {
 // isReady runs the hooks of a worker that serves, and continues the work that waits for it.
 func (m *master) isReady(w *worker) {
 	w.stopProbe()
-	m.log.Debug("worker ready", "pid", w.pid, "took", time.Since(w.since).Round(time.Millisecond))
+	m.base.log.Debug("worker ready", "pid", w.pid, "took", time.Since(w.since).Round(time.Millisecond))
 	if w.crew != m.reload.next { // hooks of new workers run after the reload
 		m.accepts(w)
 	}
@@ -209,12 +209,12 @@ func (m *master) settle() {
 }
 
 // established reports whether the first crew counts as ready.
-func (m *master) established() bool { return !m.Trial || m.crew.proven() }
+func (m *master) established() bool { return !m.options.Trial || m.crew.proven() }
 
 // reap collects every dead child, adopted ones too.
 func (m *master) reap() {
 	for {
-		pid, status := m.System.Reap()
+		pid, status := m.base.system.Reap()
 		if pid == 0 {
 			return
 		}
@@ -237,8 +237,8 @@ func (m *master) exited(w *worker, status namespaces.ExitStatus) {
 
 // left handles the end of a worker that was asked to stop.
 func (m *master) left(w *worker, from workerState) {
-	m.log.Debug("the worker has left", "worker", w.slot+1, "pid", w.pid, "exit", w.exit)
-	if m.stopped {
+	m.base.log.Debug("the worker has left", "worker", w.slot+1, "pid", w.pid, "exit", w.exit)
+	if m.base.stopped {
 		m.worst.add(w.exit, w.stopSignal(), from.killed())
 	}
 	if w.crew.plan.isFront(w.slot) {
@@ -258,7 +258,7 @@ func (m *master) died(w *worker, from workerState) {
 	err := fmt.Errorf("worker %d ended: %s", w.pid, exit)
 	way := death{
 		from: from, successor: w == s.successor, next: w.crew == m.reload.next, served: m.served,
-		reload: m.reload.state, trial: m.Trial, asked: w.crew.plan.asks(w.slot),
+		reload: m.reload.state, trial: m.options.Trial, asked: w.crew.plan.asks(w.slot),
 	}.decide()
 	if way == deathOfSuccessor {
 		s.successor = nil
@@ -272,7 +272,7 @@ func (m *master) died(w *worker, from workerState) {
 	case deathFailsVassal:
 		m.fail(err)
 	default:
-		m.log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", exit, "restart", m.restartLater(s, exit, w.lived()))
+		m.base.log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", exit, "restart", m.restartLater(s, exit, w.lived()))
 		m.reload.step(reloadBroken, details{err: err})
 	}
 }

@@ -21,7 +21,7 @@ type limits struct {
 // reset begins new measurements under the plan in effect.
 func (l *limits) reset(now time.Time) {
 	l.m.idle.reset(now)
-	l.at = l.m.plan.nextCheck(now)
+	l.at = l.m.base.plan.nextCheck(now)
 }
 
 // nextCheck returns when limits are to be checked; zero where there are none.
@@ -45,7 +45,7 @@ func (p *Plan) nextCheck(now time.Time) time.Time {
 // due lets the workers be examined when it is time, unless a reload replaces them.
 func (l *limits) due(now time.Time) {
 	if passed(l.at, now) {
-		l.at = l.m.plan.nextCheck(now)
+		l.at = l.m.base.plan.nextCheck(now)
 		l.m.reload.step(reloadExamine, details{})
 	}
 }
@@ -56,13 +56,13 @@ func (l *limits) examine(now time.Time) {
 	if m.idle.asleep {
 		return
 	}
-	t := m.plan.Triggers
+	t := m.base.plan.Triggers
 	var cpu time.Duration
 	for i, s := range m.crew.slots {
 		if s.worker == nil || !s.worker.state.ready() {
 			continue
 		}
-		used, age := m.System.Usage(s.worker.pid), now.Sub(s.worker.since)
+		used, age := m.base.system.Usage(s.worker.pid), now.Sub(s.worker.since)
 		cpu += used.CPU
 		switch {
 		case s.successor != nil || slices.Contains(m.rolling.slots, i):
