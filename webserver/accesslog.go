@@ -50,9 +50,9 @@ type part func(b []byte, e *entry) []byte
 
 // entry is a request with the values that the log shows.
 type entry struct {
-	*exchange
-	took time.Duration
-	log  *accessLog
+	exchange *exchange
+	took     time.Duration
+	log      *accessLog
 }
 
 func newAccessLog(o serving.Log, to Lines) (*accessLog, error) {
@@ -89,14 +89,14 @@ func newAccessLog(o serving.Log, to Lines) (*accessLog, error) {
 
 func (l *accessLog) literal(text string) part {
 	if l.Strftime && strings.Contains(text, "%") {
-		return func(b []byte, e *entry) []byte { return strftime(b, text, e.started) }
+		return func(b []byte, e *entry) []byte { return strftime(b, text, e.exchange.started) }
 	}
 	return func(b []byte, _ *entry) []byte { return append(b, text...) }
 }
 
 func (l *accessLog) write(x *exchange, took time.Duration) {
 	l.total.Add(1)
-	if x.secret || !l.wants(x, took) {
+	if x.result.secret || !l.wants(x, took) {
 		return
 	}
 	l.mu.Lock()
@@ -116,11 +116,11 @@ func (l *accessLog) write(x *exchange, took time.Duration) {
 func (l *accessLog) wants(x *exchange, took time.Duration) bool {
 	switch {
 	case !l.Disabled,
-		l.Log4xx && x.status >= 400 && x.status < 500,
-		l.Log5xx && x.status >= 500,
-		l.Zero && x.size == 0,
+		l.Log4xx && x.result.status >= 400 && x.result.status < 500,
+		l.Log5xx && x.result.status >= 500,
+		l.Zero && x.result.size == 0,
 		l.Slow > 0 && took >= l.Slow,
-		l.Big > 0 && x.size >= l.Big:
+		l.Big > 0 && x.result.size >= l.Big:
 		return true
 	}
 	return false
@@ -130,27 +130,29 @@ func (l *accessLog) wants(x *exchange, took time.Duration) bool {
 func (e *entry) client() string {
 	if e.log.ForwardedFor {
 		// The proxy before this server added the last one; clients can add any others.
-		if all := e.r.Header.Values("X-Forwarded-For"); len(all) > 0 {
+		if all := e.exchange.r.Header.Values("X-Forwarded-For"); len(all) > 0 {
 			list := strings.Split(all[len(all)-1], ",")
 			return strings.TrimSpace(list[len(list)-1])
 		}
 	}
-	return e.variable("REMOTE_ADDR")
+	return e.exchange.variable("REMOTE_ADDR")
 }
 
 // texts are the variables that may contain a client's text, numbers the others. They are
 // functions, so that only servers that need them pay for them.
 func texts() map[string]func(*entry) string {
 	return map[string]func(*entry) string{
-		"uri": func(e *entry) string { return e.r.RequestURI }, "method": func(e *entry) string { return e.r.Method },
-		"user": func(e *entry) string { return e.user }, "addr": (*entry).client,
-		"host": func(e *entry) string { return e.r.Host }, "proto": func(e *entry) string { return e.r.Proto },
-		"uagent": func(e *entry) string { return e.r.UserAgent() }, "referer": func(e *entry) string { return e.r.Referer() },
-		"ctime":   eachSecond(func(e *entry) string { return e.started.Format(time.ANSIC) }),
-		"ltime":   eachSecond(func(e *entry) string { return string(strftime(nil, commonDate, e.started)) }),
-		"ftime":   eachSecond(func(e *entry) string { return string(strftime(nil, cmp.Or(e.log.Date, commonDate), e.started)) }),
-		"isotime": eachSecond(func(e *entry) string { return e.started.Format(time.RFC3339) }),
-		"route":   func(e *entry) string { return e.path },
+		"uri": func(e *entry) string { return e.exchange.r.RequestURI }, "method": func(e *entry) string { return e.exchange.r.Method },
+		"user": func(e *entry) string { return e.exchange.user }, "addr": (*entry).client,
+		"host": func(e *entry) string { return e.exchange.r.Host }, "proto": func(e *entry) string { return e.exchange.r.Proto },
+		"uagent": func(e *entry) string { return e.exchange.r.UserAgent() }, "referer": func(e *entry) string { return e.exchange.r.Referer() },
+		"ctime": eachSecond(func(e *entry) string { return e.exchange.started.Format(time.ANSIC) }),
+		"ltime": eachSecond(func(e *entry) string { return string(strftime(nil, commonDate, e.exchange.started)) }),
+		"ftime": eachSecond(func(e *entry) string {
+			return string(strftime(nil, cmp.Or(e.log.Date, commonDate), e.exchange.started))
+		}),
+		"isotime": eachSecond(func(e *entry) string { return e.exchange.started.Format(time.RFC3339) }),
+		"route":   func(e *entry) string { return e.exchange.path },
 	}
 }
 
@@ -159,7 +161,7 @@ func texts() map[string]func(*entry) string {
 func eachSecond(date func(*entry) string) func(*entry) string {
 	second, text := int64(-1), ""
 	return func(e *entry) string {
-		if now := e.started.Unix(); now != second {
+		if now := e.exchange.started.Unix(); now != second {
 			second, text = now, date(e)
 		}
 		return text
@@ -169,15 +171,15 @@ func eachSecond(date func(*entry) string) func(*entry) string {
 func numbers() map[string]func(*entry) int64 {
 	pid := int64(os.Getpid())
 	return map[string]func(*entry) int64{
-		"status": func(e *entry) int64 { return int64(e.status) }, "rsize": func(e *entry) int64 { return e.size },
-		"size": func(e *entry) int64 { return e.size }, "hsize": func(e *entry) int64 { return headerSize(e.Header()) },
-		"cl": func(e *entry) int64 { return max(e.r.ContentLength, 0) }, "headers": func(e *entry) int64 { return int64(e.fields) },
+		"status": func(e *entry) int64 { return int64(e.exchange.result.status) }, "rsize": func(e *entry) int64 { return e.exchange.result.size },
+		"size": func(e *entry) int64 { return e.exchange.result.size }, "hsize": func(e *entry) int64 { return headerSize(e.exchange.Header()) },
+		"cl": func(e *entry) int64 { return max(e.exchange.r.ContentLength, 0) }, "headers": func(e *entry) int64 { return int64(e.exchange.result.fields) },
 		"micros": func(e *entry) int64 { return e.took.Microseconds() }, "msecs": func(e *entry) int64 { return e.took.Milliseconds() },
-		"secs": func(e *entry) int64 { return int64(e.took / time.Second) }, "time": func(e *entry) int64 { return e.started.Unix() },
-		"tmsecs": func(e *entry) int64 { return e.started.UnixMilli() }, "tmicros": func(e *entry) int64 { return e.started.UnixMicro() },
-		"epoch": func(*entry) int64 { return time.Now().Unix() }, "unix": func(e *entry) int64 { return e.started.Unix() },
+		"secs": func(e *entry) int64 { return int64(e.took / time.Second) }, "time": func(e *entry) int64 { return e.exchange.started.Unix() },
+		"tmsecs": func(e *entry) int64 { return e.exchange.started.UnixMilli() }, "tmicros": func(e *entry) int64 { return e.exchange.started.UnixMicro() },
+		"epoch": func(*entry) int64 { return time.Now().Unix() }, "unix": func(e *entry) int64 { return e.exchange.started.Unix() },
 		"pid": func(*entry) int64 { return pid }, "wid": func(e *entry) int64 { return e.log.place },
-		"vars": func(e *entry) int64 { return int64(e.proto.count) }, "pktsize": func(e *entry) int64 { return int64(e.proto.size) },
+		"vars": func(e *entry) int64 { return int64(e.exchange.proto.count) }, "pktsize": func(e *entry) int64 { return int64(e.exchange.proto.size) },
 		"reqs":     func(e *entry) int64 { return int64(e.log.total.Load()) },
 		"switches": zero, "core": zero, "modifier1": zero, "modifier2": zero,
 		"rss": rss, "vsz": vsz, "rssM": func(e *entry) int64 { return rss(e) >> 20 }, "vszM": func(e *entry) int64 { return vsz(e) >> 20 },
@@ -197,7 +199,7 @@ func vsz(*entry) int64 {
 	return size
 }
 
-func failures(e *entry) int64 { return int64(number(e.failed)) }
+func failures(e *entry) int64 { return int64(number(e.exchange.result.failed)) }
 
 // variables are the variables of a format.
 type variables struct {
@@ -210,7 +212,7 @@ func newVariables() variables { return variables{texts(), numbers(), appendText}
 
 func (v variables) part(name string) part {
 	if key, ok := strings.CutPrefix(name, "var."); ok {
-		return v.textPart(func(e *entry) string { return e.variable(key) })
+		return v.textPart(func(e *entry) string { return e.exchange.variable(key) })
 	}
 	if f, ok := v.texts[name]; ok {
 		return v.textPart(f)

@@ -18,7 +18,10 @@ import (
 func (k *kit) make(r serving.Route) (action, error) {
 	switch r.Action {
 	case "addheader":
-		return func(x *exchange, arg string) verdict { x.adds = append(x.adds, safeHeader(arg)); return next }, nil
+		return func(x *exchange, arg string) verdict {
+			x.edits.adds = append(x.edits.adds, safeHeader(arg))
+			return next
+		}, nil
 	case "addvar":
 		return addVar, nil
 	case "basicauth", "basicauth-next":
@@ -30,9 +33,9 @@ func (k *kit) make(r serving.Route) (action, error) {
 	case "continue", "last":
 		return func(*exchange, string) verdict { return last }, nil
 	case "delheader", "remheader":
-		return func(x *exchange, arg string) verdict { x.deletes = append(x.deletes, arg); return next }, nil
+		return func(x *exchange, arg string) verdict { x.edits.deletes = append(x.edits.deletes, arg); return next }, nil
 	case "donotlog":
-		return func(x *exchange, _ string) verdict { x.secret = true; return next }, nil
+		return func(x *exchange, _ string) verdict { x.result.secret = true; return next }, nil
 	case "donotoffload", "flush", "offload": // nothing is offloaded, and all is sent at once
 		return func(*exchange, string) verdict { return next }, nil
 	case "expires":
@@ -102,7 +105,7 @@ func answerBreak(x *exchange, arg string) verdict {
 		status = http.StatusForbidden
 	}
 	switch text = strings.TrimSpace(text); {
-	case x.status != 0: // a rule has sent something
+	case x.result.status != 0: // a rule has sent something
 	case !hasBody(status), text == "" && status == http.StatusOK:
 		x.WriteHeader(status)
 	case text == "":
@@ -175,7 +178,7 @@ func (k *kit) expires(r serving.Route) (action, error) {
 			at = time.Unix(seconds, 0)
 		}
 		seconds, _ := strconv.ParseInt(e.Value, 10, 33)
-		x.adds = append(x.adds, [2]string{"Expires", at.Add(time.Duration(seconds) * time.Second).UTC().Format(http.TimeFormat)})
+		x.edits.adds = append(x.edits.adds, [2]string{"Expires", at.Add(time.Duration(seconds) * time.Second).UTC().Format(http.TimeFormat)})
 		return next
 	}, nil
 }
@@ -300,6 +303,6 @@ func (k *kit) send(x *exchange, tree *directory, name string) verdict {
 		x.refuse(http.StatusNotFound)
 		return done
 	}
-	x.static = true
+	x.result.static = true
 	return done
 }

@@ -222,14 +222,14 @@ func (p program) conclude(x *exchange, s script, body *bodyError, err, ended err
 	case body != nil:
 		status = body.status()
 		p.log.Info("the body for a program did not arrive", "program", s.file, "error", body)
-	case cause != nil, err != nil && x.failed:
+	case cause != nil, err != nil && x.result.failed:
 		p.log.Info("the client of a program is gone", "program", s.file)
 	case err != nil:
 		p.log.Error("a program did not answer", "program", s.file, "error", err, "exit", ended)
 	default:
 		return
 	}
-	if x.status != 0 {
+	if x.result.status != 0 {
 		panic(http.ErrAbortHandler) // otherwise the client would accept it as complete
 	}
 	x.refuse(status)

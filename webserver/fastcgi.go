@@ -140,7 +140,7 @@ func (f *fcgiConn) take(rec fcgiRecord) error {
 	case rec.kind == fcgiParams && r.phase == fcgiInParams:
 		if len(rec.content) == 0 {
 			r.phase = fcgiInBody
-		} else if r.params = append(r.params, rec.content...); len(r.params) > f.server.Options.BufferSize {
+		} else if r.params = append(r.params, rec.content...); len(r.params) > f.server.config.Options.BufferSize {
 			return errParams
 		}
 	case rec.kind == fcgiAbort:
@@ -255,7 +255,7 @@ func (f *fcgiConn) forget(r *fcgiRequest) error {
 		return nil
 	}
 	f.setIdle(true)
-	f.idleSince, f.idleTime = time.Now(), f.server.Options.KeepAlive
+	f.idleSince, f.idleTime = time.Now(), f.server.config.Options.KeepAlive
 	if f.server.draining.Load() {
 		return errOver
 	}
@@ -289,7 +289,7 @@ func (f *fcgiConn) serveVars(w *cgiWriter, r *fcgiRequest, vars map[string]strin
 	switch {
 	case err != nil:
 		refused = http.StatusInternalServerError
-		f.server.Log.Warn("refused a request", "error", err)
+		f.server.config.Log.Warn("refused a request", "error", err)
 	case request.ContentLength < 0:
 		refused = http.StatusBadRequest
 	}

@@ -133,7 +133,7 @@ func echoFastCGI(l net.Listener, handler http.HandlerFunc) {
 		if err != nil {
 			return
 		}
-		f := newFCGIConn(conns.add(n, time.Second), &server{Config: Config{Log: slog.New(slog.DiscardHandler), Options: serving.Options{BufferSize: 1 << 20, KeepAlive: time.Minute}}})
+		f := newFCGIConn(conns.add(n, time.Second), &server{config: Config{Log: slog.New(slog.DiscardHandler), Options: serving.Options{BufferSize: 1 << 20, KeepAlive: time.Minute}}})
 		f.handler = handler
 		go f.serve()
 	}

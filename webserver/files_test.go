@@ -99,8 +99,8 @@ func TestRefused(t *testing.T) {
 	for err, want := range map[error]int{fs.ErrPermission: http.StatusForbidden, fs.ErrNotExist: 0, fs.ErrInvalid: 0} {
 		w := httptest.NewRecorder()
 		x := &exchange{ResponseWriter: w, r: httptest.NewRequest(http.MethodGet, "/", nil), connection: connection{draining: func() bool { return false }}}
-		if refused(x, err) != (want != 0) || x.status != want {
-			t.Errorf("%v: status %d, want %d", err, x.status, want)
+		if refused(x, err) != (want != 0) || x.result.status != want {
+			t.Errorf("%v: status %d, want %d", err, x.result.status, want)
 		}
 	}
 }

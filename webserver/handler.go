@@ -74,7 +74,7 @@ func header(line string) [2]string {
 }
 
 func (a *answers) answer(x *exchange) {
-	x.adds = append(x.adds, a.always...)
+	x.edits.adds = append(x.edits.adds, a.always...)
 	if x.r.Method == http.MethodOptions && x.r.RequestURI == "*" { // asks about the server itself, which has no information to give
 		x.Header().Set("Content-Length", "0")
 		x.WriteHeader(http.StatusOK)
@@ -90,13 +90,13 @@ func (a *answers) answer(x *exchange) {
 	}
 	x.path = cleanPath(x.r.URL.Path)
 	if a.rules.run(x) {
-		x.routed = true
+		x.result.routed = true
 		return
 	}
 	reads := x.r.Method == http.MethodGet || x.r.Method == http.MethodHead
 	others := len(a.cgi) > 0 || a.proxy != nil || x.behind != nil
 	if (reads || !others) && a.files.serve(x) {
-		x.static = true
+		x.result.static = true
 		return
 	}
 	for _, p := range a.cgi {

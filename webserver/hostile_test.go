@@ -76,7 +76,7 @@ func TestOutOfDescriptors(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := &listener{Listener: &short{Listener: inner}, conns: &connections{}, timeout: time.Second}
-		s := &server{Config: Config{Options: serving.Options{BufferSize: 4096}}}
+		s := &server{config: Config{Options: serving.Options{BufferSize: 4096}}}
 		ended := make(chan error, 1)
 		go func() {
 			switch protocol {

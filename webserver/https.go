@@ -85,12 +85,12 @@ func newTLS(c serving.Certificate, log *slog.Logger) (*tls.Config, error) {
 // nextCertificate returns the configuration of the next TLS socket: certificates and sockets
 // have the same order.
 func (s *server) nextCertificate(name string) (*tls.Config, error) {
-	if s.secured >= len(s.Options.Certificates) {
+	if s.secured >= len(s.config.Options.Certificates) {
 		return nil, fmt.Errorf("cannot serve %s: there is no certificate for it", name)
 	}
-	c := s.Options.Certificates[s.secured]
+	c := s.config.Options.Certificates[s.secured]
 	s.secured++
-	config, err := newTLS(c, s.Log)
+	config, err := newTLS(c, s.config.Log)
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve %s %s: %w", name, c.Address, err)
 	}

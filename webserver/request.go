@@ -30,10 +30,10 @@ type exchange struct {
 	vars    map[string]string // of addvar
 	pages   []serving.Page
 
-	connection
-	timeLimit
-	headerEdits
-	result
+	connection connection
+	limit      timeLimit
+	edits      headerEdits
+	result     result
 }
 
 // connection is the state of the connection that carries an exchange.
@@ -86,7 +86,7 @@ type protocolInfo struct {
 
 // WriteHeader sends the headers, with the headers that are added to all answers.
 func (x *exchange) WriteHeader(status int) {
-	if x.status != 0 && x.status != http.StatusSwitchingProtocols {
+	if x.result.status != 0 && x.result.status != http.StatusSwitchingProtocols {
 		return
 	}
 	if status >= 200 || status == http.StatusSwitchingProtocols {
@@ -97,11 +97,11 @@ func (x *exchange) WriteHeader(status int) {
 
 func (x *exchange) finishHeaders(status int) {
 	h := x.Header()
-	x.apply(h)
-	if status != http.StatusSwitchingProtocols && x.web && (x.draining() || x.broken.Load() || x.chunked()) {
+	x.edits.apply(h)
+	if status != http.StatusSwitchingProtocols && x.connection.web && (x.connection.draining() || x.connection.broken.Load() || x.chunked()) {
 		h.Set("Connection", "close")
 	}
-	x.status, x.fields = status, len(h)
+	x.result.status, x.result.fields = status, len(h)
 }
 
 // chunked reports a body in chunks. The request may have given a length as well, which
@@ -111,24 +111,24 @@ func (x *exchange) finishHeaders(status int) {
 func (x *exchange) chunked() bool { return x.r.ProtoMajor == 1 && len(x.r.TransferEncoding) > 0 }
 
 func (x *exchange) Write(b []byte) (int, error) {
-	if x.status == 0 {
+	if x.result.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
 	if err := x.late(); err != nil {
 		return 0, err
 	}
-	if x.patience > 0 {
-		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.patience))
+	if x.connection.patience > 0 {
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.connection.patience))
 	}
-	bodiless := x.r.Method == http.MethodHead || !hasBody(x.status)
-	if bodiless && !x.web { // HTTP's own writer handles these, and needs the length of a body that is not sent
+	bodiless := x.r.Method == http.MethodHead || !hasBody(x.result.status)
+	if bodiless && !x.connection.web { // HTTP's own writer handles these, and needs the length of a body that is not sent
 		return len(b), nil
 	}
 	n, err := x.ResponseWriter.Write(b)
 	if !bodiless {
-		x.size += int64(n)
+		x.result.size += int64(n)
 	}
-	x.failed = x.failed || err != nil
+	x.result.failed = x.result.failed || err != nil
 	return n, err
 }
 
@@ -140,7 +140,7 @@ func hasBody(status int) bool {
 
 // ReadFrom lets the kernel use sendfile(2).
 func (x *exchange) ReadFrom(r io.Reader) (n int64, err error) {
-	if x.status == 0 {
+	if x.result.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
 	to, ok := x.ResponseWriter.(io.ReaderFrom)
@@ -157,8 +157,8 @@ func (x *exchange) ReadFrom(r io.Reader) (n int64, err error) {
 		}
 		part := io.LimitedReader{R: limited.R, N: min(limited.N, sendStep)}
 		sent, err := to.ReadFrom(&part)
-		n, x.size, limited.N = n+sent, x.size+sent, limited.N-sent
-		x.failed = x.failed || err != nil
+		n, x.result.size, limited.N = n+sent, x.result.size+sent, limited.N-sent
+		x.result.failed = x.result.failed || err != nil
 		if err != nil || part.N > 0 || limited.N <= 0 {
 			return n, err
 		}
@@ -168,11 +168,11 @@ func (x *exchange) ReadFrom(r io.Reader) (n int64, err error) {
 // late ends an answer that takes longer than request-timeout, except the answer that reports
 // the timeout.
 func (x *exchange) late() error {
-	if x.status == http.StatusGatewayTimeout {
+	if x.result.status == http.StatusGatewayTimeout {
 		return nil
 	}
 	if err := context.Cause(x.r.Context()); errors.Is(err, errTooLong) {
-		x.failed = true
+		x.result.failed = true
 		return err
 	}
 	return nil
@@ -188,13 +188,13 @@ func (x *exchange) duplex() { _ = http.NewResponseController(x.ResponseWriter).E
 // within limits the time until the answer, from now on and in place of an earlier limit; 0: no
 // limit.
 func (x *exchange) within(t time.Duration) {
-	before := x.limited
-	if x.limited = nil; t > 0 {
+	before := x.limit.limited
+	if x.limit.limited = nil; t > 0 {
 		var ctx context.Context
-		ctx, x.limited = context.WithTimeoutCause(x.unlimited, t, errTooLong)
+		ctx, x.limit.limited = context.WithTimeoutCause(x.limit.unlimited, t, errTooLong)
 		x.r = x.r.WithContext(ctx)
 	} else if before != nil {
-		x.r = x.r.WithContext(x.unlimited)
+		x.r = x.r.WithContext(x.limit.unlimited)
 	}
 	if before != nil {
 		before()
@@ -232,7 +232,7 @@ func (x *exchange) refuse(status int) {
 // ServeHTTP answers one request of any protocol.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, r: r, started: time.Now(), connection: connection{draining: s.draining.Load}}
-	x.web = r.Context().Value(http.ServerContextKey) != nil
+	x.connection.web = r.Context().Value(http.ServerContextKey) != nil
 	x.proto, _ = r.Context().Value(protocolKey{}).(protocolInfo)
 	x.user = x.proto.vars["REMOTE_USER"]
 	if c, _ := r.Context().Value(connKey{}).(*conn); c != nil {
@@ -242,22 +242,22 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			r.TLS = &tls.ConnectionState{HandshakeComplete: true} // as net/http/cgi does
 		}
 	}
-	if r.ProtoMajor == 2 && x.web { // a client that does not read blocks one answer, not the connection
-		x.patience = s.Options.SocketTimeout
+	if r.ProtoMajor == 2 && x.connection.web { // a client that does not read blocks one answer, not the connection
+		x.connection.patience = s.config.Options.SocketTimeout
 	}
 	s.prepare(s.counters.active.Add(1))
-	x.pages = s.Options.Pages
-	x.unlimited = r.Context()
+	x.pages = s.config.Options.Pages
+	x.limit.unlimited = r.Context()
 	defer func() {
 		s.finish(x)
 		x.within(0)
 	}()
-	if t := s.Options.RequestTimeout; t > 0 {
+	if t := s.config.Options.RequestTimeout; t > 0 {
 		x.within(t)
 	}
 	defer s.limitBody(x)()
 	s.answers.answer(x)
-	if x.status == 0 {
+	if x.result.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
 }
@@ -265,10 +265,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // prepare calls First and Busy when it is their time. active is the number of requests in
 // progress.
 func (s *server) prepare(active int64) {
-	if s.First != nil {
-		s.first.Do(s.First)
+	if s.config.First != nil {
+		s.first.Do(s.config.First)
 	}
-	if active >= busyRequests && s.Busy != nil && s.rushing.CompareAndSwap(false, true) && !s.Busy() {
+	if active >= busyRequests && s.config.Busy != nil && s.rushing.CompareAndSwap(false, true) && !s.config.Busy() {
 		s.rushing.Store(false)
 	}
 }
@@ -292,7 +292,7 @@ func (s *server) finish(x *exchange) {
 	took := time.Since(x.started)
 	if errors.Is(context.Cause(x.r.Context()), errTooLong) {
 		s.counters.late.Add(1)
-		s.Log.Warn("request-timeout", "after", took.Round(time.Millisecond), "method", x.r.Method, "uri", x.r.RequestURI)
+		s.config.Log.Warn("request-timeout", "after", took.Round(time.Millisecond), "method", x.r.Method, "uri", x.r.RequestURI)
 	}
 	s.counters.end(x, took)
 	s.log.write(x, took)
@@ -306,14 +306,14 @@ func (s *server) limitBody(x *exchange) (after func()) {
 		return func() {}
 	}
 	x.r = x.r.WithContext(x.r.Context()) // net/http recognizes its own body by its type, and decides by it how to treat a rest
-	if most := s.Options.LimitPost; most > 0 {
+	if most := s.config.Options.LimitPost; most > 0 {
 		x.r.Body = http.MaxBytesReader(x.ResponseWriter, x.r.Body, most)
 	}
-	b := &patientBody{x.r.Body, x, http.NewResponseController(x.ResponseWriter), s.Options.SocketTimeout}
+	b := &patientBody{x.r.Body, x, http.NewResponseController(x.ResponseWriter), s.config.Options.SocketTimeout}
 	x.r.Body = b
 	return func() {
 		b.wait()
-		if x.broken.Load() && x.web && x.status != 0 && x.Header().Get("Connection") != "close" {
+		if x.connection.broken.Load() && x.connection.web && x.result.status != 0 && x.Header().Get("Connection") != "close" {
 			// The next bytes of the connection belong to the body, and must not be parsed as a
 			// request.
 			panic(http.ErrAbortHandler)
@@ -339,7 +339,7 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		_ = b.to.SetReadDeadline(time.Time{}) // net/http reads ahead from here on
 	case err != nil:
-		b.x.broken.Store(true)
+		b.x.connection.broken.Store(true)
 	}
 	return n, err
 }

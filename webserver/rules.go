@@ -118,7 +118,7 @@ func (r *rules) run(x *exchange) bool {
 		}
 		switch c.do(x, x.resolve(c.Arg, groups)) {
 		case last:
-			return x.status != 0
+			return x.result.status != 0
 		case done:
 			return true
 		case jump:
@@ -126,7 +126,7 @@ func (r *rules) run(x *exchange) bool {
 		case next:
 		}
 	}
-	return x.status != 0
+	return x.result.status != 0
 }
 
 // applies matches the rule and returns the groups of its expression.

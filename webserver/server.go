@@ -62,7 +62,7 @@ type Lines interface {
 
 // server is one run of Serve.
 type server struct {
-	Config
+	config   Config
 	answers  *answers
 	log      *accessLog
 	requests *termlog.Queue // of a file for requests; nil: they are on standard error
@@ -95,8 +95,8 @@ func Serve(ctx context.Context, c *Config) error {
 		defer s.requests.Close(termlog.LastWords)
 	}
 	defer s.counters.free()
-	failed := make(chan error, len(s.Sockets))
-	for _, socket := range s.Sockets {
+	failed := make(chan error, len(s.config.Sockets))
+	for _, socket := range s.config.Sockets {
 		serve, err := s.protocol(socket)
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ func Serve(ctx context.Context, c *Config) error {
 		go func() { failed <- serve() }()
 	}
 	s.notify("READY=1")
-	beat := newBeat(s.Options.Heartbeat)
+	beat := newBeat(s.config.Options.Heartbeat)
 	defer beat.Stop()
 	for {
 		select {
@@ -123,18 +123,18 @@ func newServer(c *Config) (*server, error) {
 	if !c.Options.Serves() {
 		return nil, ErrNothing
 	}
-	s := &server{Config: *c}
-	o := &s.Options
+	s := &server{config: *c}
+	o := &s.config.Options
 	defaultTo(&o.BufferSize, defaultBufferSize)
 	defaultTo(&o.SocketTimeout, defaultSocketTimeout)
 	defaultTo(&o.KeepAlive, defaultKeepAlive)
-	defaultTo(&s.Grace, defaultGrace)
+	defaultTo(&s.config.Grace, defaultGrace)
 	var err error
 	if o.Log.To != (logger.Logger{}) {
 		s.requests = requestLog(o.Log.To, c)
-		s.AccessLog = s.requests
+		s.config.AccessLog = s.requests
 	}
-	if s.log, err = newAccessLog(o.Log, s.AccessLog); err != nil {
+	if s.log, err = newAccessLog(o.Log, s.config.AccessLog); err != nil {
 		return nil, err
 	}
 	if s.answers, err = newAnswers(o, c.Log); err != nil {
@@ -166,8 +166,8 @@ func newBeat(every time.Duration) *time.Ticker {
 }
 
 func (s *server) notify(state string) {
-	if s.Notify != nil {
-		s.Notify(state)
+	if s.config.Notify != nil {
+		s.config.Notify(state)
 	}
 }
 
@@ -184,11 +184,11 @@ func (s *server) leave(ctx context.Context, ended <-chan error) error {
 	for _, stop := range s.stops {
 		stop()
 	}
-	began, goodbye, announced, accepting := time.Now(), make(chan error, 1), false, len(s.Sockets)
+	began, goodbye, announced, accepting := time.Now(), make(chan error, 1), false, len(s.config.Sockets)
 	look := time.NewTicker(lookInterval)
 	defer look.Stop()
 	for {
-		open, h2 := s.conns.leave(began, s.Grace)
+		open, h2 := s.conns.leave(began, s.config.Grace)
 		if open == h2 && !announced && accepting == 0 {
 			announced = true
 			go func() { goodbye <- s.web.Shutdown(ctx) }()
@@ -199,7 +199,7 @@ func (s *server) leave(ctx context.Context, ended <-chan error) error {
 		select {
 		case <-look.C:
 		case err := <-ended:
-			s.Log.Debug("stopped accepting from a socket", "reason", err)
+			s.config.Log.Debug("stopped accepting from a socket", "reason", err)
 			accepting--
 		}
 	}

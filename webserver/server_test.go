@@ -313,7 +313,7 @@ func backend(t *testing.T, h http.HandlerFunc) (address string) {
 // First is called once, and Busy until it has succeeded.
 func TestPrepare(t *testing.T) {
 	first, busy := 0, 0
-	s := &server{Config: Config{First: func() { first++ }, Busy: func() bool { busy++; return busy == 2 }}}
+	s := &server{config: Config{First: func() { first++ }, Busy: func() bool { busy++; return busy == 2 }}}
 	for _, tt := range []struct {
 		active int64
 		busy   int

@@ -77,10 +77,10 @@ func lives(pid int64) bool { return !errors.Is(unix.Kill(int(pid), 0), unix.ESRC
 func (t *counters) end(x *exchange, took time.Duration) {
 	t.active.Add(-1)
 	t.requests.Add(1)
-	t.static.Add(int64(number(x.static)))
-	t.routed.Add(int64(number(x.routed)))
-	t.failed.Add(int64(number(x.failed)))
-	t.sent.Add(x.size)
+	t.static.Add(int64(number(x.result.static)))
+	t.routed.Add(int64(number(x.result.routed)))
+	t.failed.Add(int64(number(x.result.failed)))
+	t.sent.Add(x.result.size)
 	t.busy.Add(took.Microseconds())
 }
 

@@ -64,16 +64,16 @@ func listen(name, text string) (Socket, error) {
 // protocol returns a function that serves a socket until it is stopped, and makes sure that it
 // can be stopped.
 func (s *server) protocol(socket Socket) (serve func() error, err error) {
-	l := &listener{Listener: socket.Listener, conns: &s.conns, timeout: s.Options.SocketTimeout}
-	if i := len(s.stops); i < len(s.Options.Behind) {
-		if l.behind, err = behindOf(s.Options.Behind[i]); err != nil {
+	l := &listener{Listener: socket.Listener, conns: &s.conns, timeout: s.config.Options.SocketTimeout}
+	if i := len(s.stops); i < len(s.config.Options.Behind) {
+		if l.behind, err = behindOf(s.config.Options.Behind[i]); err != nil {
 			return nil, err
 		}
 	}
 	s.stops = append(s.stops, l.stop)
 	name := socket.Name
 	if name == "socket" || name == "shared-socket" {
-		name = s.Options.SocketProtocol + "-socket"
+		name = s.config.Options.SocketProtocol + "-socket"
 	}
 	switch name {
 	case "http-socket", "http":
@@ -98,11 +98,11 @@ func (s *server) protocol(socket Socket) (serve func() error, err error) {
 
 // proxied returns the beginning of connections of HTTP; nil: without the PROXY protocol.
 func (s *server) proxied() func(net.Conn) *proxied {
-	if !s.Options.ProxyProtocol {
+	if !s.config.Options.ProxyProtocol {
 		return nil
 	}
 	return func(n net.Conn) *proxied {
-		return &proxied{trusted: trusts(n.RemoteAddr(), s.Options.ProxyProtocolFrom), log: s.Log}
+		return &proxied{trusted: trusts(n.RemoteAddr(), s.config.Options.ProxyProtocolFrom), log: s.config.Log}
 	}
 }
 

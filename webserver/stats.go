@@ -71,7 +71,7 @@ func (s *server) snapshot() statistics {
 	st := statistics{
 		Version: "vassal", PID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(), Cwd: cwd, Locks: []struct{}{}, Workers: []workerStats{},
 	}
-	for _, socket := range s.Sockets {
+	for _, socket := range s.config.Sockets {
 		if socket.Name == "stats" {
 			continue
 		}
@@ -94,14 +94,14 @@ func (s *server) serveStats(l *listener) error {
 	return acceptAll(l, func(c *conn) {
 		defer c.Close()
 		text, err := json.MarshalIndent(s.snapshot(), "", "\t")
-		if s.Options.StatsMinified {
+		if s.config.Options.StatsMinified {
 			text, err = json.Marshal(s.snapshot())
 		}
 		if err != nil {
-			s.Log.Error("cannot send statistics", "error", err)
+			s.config.Log.Error("cannot send statistics", "error", err)
 			return
 		}
-		if s.Options.StatsHTTP {
+		if s.config.Options.StatsHTTP {
 			head := fmt.Sprintf("HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(text))
 			text = append([]byte(head), text...)
 		}

@@ -91,7 +91,7 @@ func acceptAll(l *listener, serve func(*conn)) error {
 // survive keeps a handler's panic from ending the program, as net/http does.
 func (s *server) survive() {
 	if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http panics with this very value
-		s.Log.Error("a handler panicked", "panic", p, "stack", string(debug.Stack()))
+		s.config.Log.Error("a handler panicked", "panic", p, "stack", string(debug.Stack()))
 	}
 }
 
@@ -100,11 +100,11 @@ func (s *server) answerUwsgi(c *conn) {
 		return
 	}
 	in := bufio.NewReader(c)
-	vars, size, err := readVars(in, s.Options.BufferSize)
+	vars, size, err := readVars(in, s.config.Options.BufferSize)
 	c.setIdle(false)
 	if err != nil {
 		if errors.Is(err, uwsgiproto.ErrPacket) {
-			s.Log.Warn("refused a request", "error", err)
+			s.config.Log.Warn("refused a request", "error", err)
 		}
 		return
 	}
@@ -112,7 +112,7 @@ func (s *server) answerUwsgi(c *conn) {
 	w := &uwsgiWriter{conn: c, cgiWriter: cgiWriter{out: bufio.NewWriter(c), line: "HTTP/1.0 ", header: http.Header{}}}
 	r, err := newRequest(vars)
 	if err != nil {
-		s.Log.Warn("refused a request", "error", err)
+		s.config.Log.Warn("refused a request", "error", err)
 		http.Error(w, "bad request", http.StatusBadRequest)
 		s.refused(c, http.StatusBadRequest)
 		_ = w.finish()

@@ -10,7 +10,7 @@ import (
 // words are joined.
 func (x *expansion) evaluate(text string) (string, bool) {
 	if strings.IndexByte(text, ' ') < 0 {
-		return x.lookup(text)
+		return x.reader.lookup(text)
 	}
 	x.work += len(text)
 	value, sign := "", byte(0)
@@ -35,7 +35,7 @@ func (x *expansion) evaluate(text string) (string, bool) {
 		}
 		operand := word
 		if strings.Trim(word, "0123456789") != "" {
-			operand, _ = x.lookup(word)
+			operand, _ = x.reader.lookup(word)
 		}
 		value, known = apply(sign, value, operand), true
 		if x.work += len(value); x.work > maxWork || len(value) > maxLine {

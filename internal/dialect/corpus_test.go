@@ -97,12 +97,12 @@ func corpusList(t *testing.T, root, file string) (lines []string) {
 	kind, _ := formatByName(file)
 	r.add(string(kind), filepath.Base(file))
 	r.expandAll()
-	for _, p := range r.problems {
+	for _, p := range r.outcome.problems {
 		if !tolerated(p) {
 			t.Error(p)
 		}
 	}
-	for _, e := range r.entries[1:] {
+	for _, e := range r.list.entries[1:] {
 		line := e.Key + " = " + e.Value
 		if e.final {
 			line += "\t(done)"

@@ -14,7 +14,7 @@ type declarations struct {
 
 // Declared returns the template of a declared option.
 func (r *Reader) Declared(key string) (template string, ok bool) {
-	template, ok = r.declared[key]
+	template, ok = r.declarations.declared[key]
 	return template, ok
 }
 
@@ -26,40 +26,40 @@ func (r *Reader) declare(e Entry) {
 		return
 	}
 	if r.options.Known(key) {
-		r.warnings.Add(r.at, e.Key, fmt.Sprintf("%q is an option already and stays what it is", key), "")
+		r.outcome.warnings.Add(r.position.at, e.Key, fmt.Sprintf("%q is an option already and stays what it is", key), "")
 		return
 	}
-	if r.declared == nil {
-		r.declared = map[string]string{}
+	if r.declarations.declared == nil {
+		r.declarations.declared = map[string]string{}
 	}
-	r.declared[key] = template
+	r.declarations.declared[key] = template
 }
 
 // expand acts on a declared option after its declaration. As in uWSGI it acts at once: its
 // value is not expanded, options that act while a file is read do so, and all others count
 // before everything that is in the list.
 func (r *Reader) expand(i int, e Entry, template string) {
-	if r.depth == maxDepth {
+	if r.declarations.depth == maxDepth {
 		r.limit(e.Key, fmt.Sprintf("declared options refer to each other more than %d deep", maxDepth), "does one refer to itself?")
 		return
 	}
-	r.depth++
-	defer func() { r.depth-- }()
+	r.declarations.depth++
+	defer func() { r.declarations.depth-- }()
 	for _, part := range expandDeclared(e, template) {
-		if r.stopped || r.forbidden(part.Key) {
+		if r.outcome.stopped || r.forbidden(part.Key) {
 			return
 		}
-		again, declared := r.declared[part.Key]
+		again, declared := r.declarations.declared[part.Key]
 		switch {
 		case declared:
 			r.expand(i, part, again)
 		case acts(part.Key):
-			value := r.entries[i].Value // which does not concern this
+			value := r.list.entries[i].Value // which does not concern this
 			r.immediate(i, part)
-			r.entries[i].Value = value
+			r.list.entries[i].Value = value
 		default:
-			r.early = append(r.early, part)
-			if r.size += len(part.Value); len(r.early) > maxEntries || r.size > MaxFile {
+			r.declarations.early = append(r.declarations.early, part)
+			if r.list.size += len(part.Value); len(r.declarations.early) > maxEntries || r.list.size > MaxFile {
 				r.limit(e.Key, fmt.Sprintf("a declared option expands to more than %d options, or more than 2 MiB", maxEntries), "")
 			}
 		}

@@ -16,7 +16,7 @@ var notOptions = []string{
 // Environ adds the options in the environment: UWSGI_FOO_BAR is foo-bar. They come before
 // all others. UWSGI_VASSAL_X is information of an emperor about a vassal.
 func (r *Reader) Environ() {
-	r.shared = true
+	r.position.shared = true
 	for _, variable := range r.permissions.Environ {
 		name, ok := strings.CutPrefix(variable, "UWSGI_")
 		if !ok {
@@ -27,8 +27,8 @@ func (r *Reader) Environ() {
 		if !ok || slices.Contains(notOptions, key) || strings.HasPrefix(key, "VASSAL_") && !r.options.Known(option) {
 			continue
 		}
-		r.at = problem.Origin{File: "environment UWSGI_" + key}
+		r.position.at = problem.Origin{File: "environment UWSGI_" + key}
 		r.add(option, value)
 	}
-	r.at, r.shared = problem.Origin{}, false
+	r.position.at, r.position.shared = problem.Origin{}, false
 }

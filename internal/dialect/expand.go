@@ -15,13 +15,13 @@ const (
 
 // expansion expands the values of the complete list.
 type expansion struct {
-	*Reader
-	work int // bytes scanned
+	reader *Reader
+	work   int // bytes scanned
 }
 
 // expandAll expands all values.
 func (r *Reader) expandAll() {
-	x := expansion{Reader: r}
+	x := expansion{reader: r}
 	x.passes()
 }
 
@@ -30,40 +30,40 @@ func (r *Reader) expandAll() {
 // first option of that name. Unknown references stay unchanged.
 func (x *expansion) passes() {
 	x.pass('$', func(name string) (string, bool) {
-		if !x.permissions.Partial || x.permissions.Environ != nil {
-			return x.getenvOr(name)
+		if !x.reader.permissions.Partial || x.reader.permissions.Environ != nil {
+			return x.reader.variables.getenvOr(name)
 		}
-		x.partial = true
+		x.reader.outcome.partial = true
 		return "", false
 	})
 	x.pass('@', x.contentText)
 	x.pass('%', x.evaluate)
-	if x.partial {
+	if x.reader.outcome.partial {
 		x.leaveOut()
 	}
 }
 
 // leaveOut removes the entries that a partial reading could not complete.
 func (x *expansion) leaveOut() {
-	for i := range x.entries {
-		if e := &x.entries[i]; !e.final && e.open() {
+	for i := range x.reader.list.entries {
+		if e := &x.reader.list.entries[i]; !e.final && e.open() {
 			e.Handled, e.Skipped = true, true
 		}
 	}
 }
 
 func (x *expansion) pass(symbol byte, find func(string) (string, bool)) {
-	for i := range x.entries {
-		e := &x.entries[i]
-		if e.final || strings.IndexByte(e.Value, symbol) < 0 || x.stopped {
+	for i := range x.reader.list.entries {
+		e := &x.reader.list.entries[i]
+		if e.final || strings.IndexByte(e.Value, symbol) < 0 || x.reader.outcome.stopped {
 			continue
 		}
-		x.at, x.key, x.tenant, x.names = e.Origin, e.Key, e.Tenant, e.names
+		x.reader.position.at, x.reader.position.key, x.reader.position.tenant, x.reader.position.names = e.Origin, e.Key, e.Tenant, e.names
 		value, what := x.replace(e.Value, symbol, find)
 		if what != "" {
-			x.limit(e.Key, what, "")
+			x.reader.limit(e.Key, what, "")
 		}
-		e.Value, e.names = value, x.names
+		e.Value, e.names = value, x.reader.position.names
 		if _, found := e.names.find(func(p piece) bool { return strings.Contains(p.text, string(symbol)+"(") }); found {
 			e.twice = true
 		}
@@ -72,9 +72,9 @@ func (x *expansion) pass(symbol byte, find func(string) (string, bool)) {
 
 // contentText expands @(…). It removes one line end.
 func (x *expansion) contentText(url string) (string, bool) {
-	data, err := x.content("@("+url+")", url)
+	data, err := x.reader.content("@("+url+")", url)
 	if err != nil {
-		x.failed("@("+url+")", err)
+		x.reader.failed("@("+url+")", err)
 		return "", false
 	}
 	text, _, _ := strings.Cut(string(data), "\x00")

@@ -19,18 +19,18 @@ import (
 // under each key of the requested name, in XML those of the first <uwsgi> without an id or
 // with the requested one.
 func (s *sectionReader) foreign(text string) (lines []line, ok bool) {
-	s.at = problem.Origin{File: s.path}
-	if s.permissions.Foreign == nil {
-		s.problem("", "this program cannot read "+strings.ToUpper(string(s.kind)), "")
+	s.reader.position.at = problem.Origin{File: s.path}
+	if s.reader.permissions.Foreign == nil {
+		s.reader.problem("", "this program cannot read "+strings.ToUpper(string(s.kind)), "")
 		return nil, false
 	}
-	blocks, err := s.permissions.Foreign(string(s.kind), text)
+	blocks, err := s.reader.permissions.Foreign(string(s.kind), text)
 	if err != nil {
 		if e, ok := errors.AsType[*problem.Problem](err); ok {
-			s.at.Line = s.fileLine(e.Origin.Line)
+			s.reader.position.at.Line = s.fileLine(e.Origin.Line)
 		}
 		wrong := problem.Of(err)
-		s.problem("", wrong.What, wrong.Hint)
+		s.reader.problem("", wrong.What, wrong.Hint)
 		return nil, false
 	}
 	var found []string
@@ -55,21 +55,21 @@ func (s *sectionReader) foreign(text string) (lines []line, ok bool) {
 	}
 	switch {
 	case stray != nil:
-		s.problems = append(s.problems, problem.Problem{
+		s.reader.outcome.problems = append(s.reader.outcome.problems, problem.Problem{
 			Origin: problem.Origin{File: s.path, Line: s.fileLine(stray.Number)}, Key: stray.Key,
 			What: "it does not stand under " + s.section + ":, so that it counts for nothing", Hint: "write " + s.section + ": above it, and indent it by two blanks",
 			Meant: problem.Any,
 		})
 	case ok:
 	case s.kind == formatXML:
-		s.problem("", "there is no such element <uwsgi>", "")
+		s.reader.problem("", "there is no such element <uwsgi>", "")
 	default:
-		s.empty = true
+		s.reader.outcome.empty = true
 		what := fmt.Sprintf("there is no key %q", s.section)
 		if len(found) == 1 {
 			what += fmt.Sprintf(", but %q", found[0])
 		}
-		s.warnings = append(s.warnings, problem.Problem{Origin: s.at, What: what, Hint: "options stand under " + s.section + ":", Meant: problem.Any})
+		s.reader.outcome.warnings = append(s.reader.outcome.warnings, problem.Problem{Origin: s.reader.position.at, What: what, Hint: "options stand under " + s.section + ":", Meant: problem.Any})
 	}
 	return lines, ok
 }
@@ -77,7 +77,7 @@ func (s *sectionReader) foreign(text string) (lines []line, ok bool) {
 // strayOption returns the option that the key of a block is when it has a value or a list of
 // values, and not options. Nil: it is none.
 func (s *sectionReader) strayOption(b foreign.Block) *foreign.Line {
-	if len(b.Lines) == 0 || b.Lines[0].Key != b.Name || b.Lines[0].Nests || !s.options.Known(b.Name) {
+	if len(b.Lines) == 0 || b.Lines[0].Key != b.Name || b.Lines[0].Nests || !s.reader.options.Known(b.Name) {
 		return nil
 	}
 	return &b.Lines[0]
@@ -86,7 +86,7 @@ func (s *sectionReader) strayOption(b foreign.Block) *foreign.Line {
 // inside keeps keys of nested mappings for the caller: one of them may sound like confinement.
 func (s *sectionReader) inside(keys []foreign.Line) {
 	for _, k := range keys {
-		s.nested = append(s.nested, Entry{Key: k.Key, Value: k.Value, Origin: problem.Origin{File: s.path, Line: k.Number}})
+		s.reader.outcome.nested = append(s.reader.outcome.nested, Entry{Key: k.Key, Value: k.Value, Origin: problem.Origin{File: s.path, Line: k.Number}})
 	}
 }
 
@@ -113,16 +113,16 @@ func (s *sectionReader) json(text string) (lines []line, ok bool) {
 		})
 	})
 	s.inside(inside)
-	s.at = problem.Origin{File: s.path}
+	s.reader.position.at = problem.Origin{File: s.path}
 	switch {
 	case err != nil:
 		var what, hint string
-		s.at.Line, what, hint = brokenJSON(text, err)
-		s.at.Line = s.fileLine(s.at.Line)
-		s.problem("", "cannot parse JSON: "+what, hint)
+		s.reader.position.at.Line, what, hint = brokenJSON(text, err)
+		s.reader.position.at.Line = s.fileLine(s.reader.position.at.Line)
+		s.reader.problem("", "cannot parse JSON: "+what, hint)
 		return nil, false
 	case !ok:
-		s.problem("", fmt.Sprintf("there is no object %q", s.section), `options stand in {"uwsgi": {…}}`)
+		s.reader.problem("", fmt.Sprintf("there is no object %q", s.section), `options stand in {"uwsgi": {…}}`)
 	}
 	return lines, ok
 }

@@ -62,7 +62,7 @@ func FuzzExpand(f *testing.F) {
 			r.add(key, value)
 		}
 		r.expandAll()
-		for _, e := range r.entries {
+		for _, e := range r.list.entries {
 			if len(e.Value) > maxLine && len(a)+len(b)+len(c) < maxLine {
 				t.Fatalf("%s has %d bytes", e.Key, len(e.Value))
 			}
@@ -80,7 +80,7 @@ func TestManyWordsEndSoon(t *testing.T) {
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	if len(r.problems) != 1 || !strings.Contains(r.problems[0].Error(), "takes too long") {
-		t.Errorf("problems: %v", r.problems)
+	if len(r.outcome.problems) != 1 || !strings.Contains(r.outcome.problems[0].Error(), "takes too long") {
+		t.Errorf("problems: %v", r.outcome.problems)
 	}
 }

@@ -19,11 +19,11 @@ func (r *Reader) load(key, name string) { r.loadAs(key, formatOf(key), name) }
 // loadAs does so for another option, such as include, in a format.
 func (r *Reader) loadAs(key string, kind format, name string) {
 	file, section, asked := splitSection(name)
-	if src, ok := r.given[name]; ok {
+	if src, ok := r.files.given[name]; ok {
 		file, section, asked = name, src.Section, src.Section != ""
 	}
 	if file == "" && asked {
-		if kind != formatINI || r.last == "" {
+		if kind != formatINI || r.files.last == "" {
 			r.problem(key, fmt.Sprintf("%q: no file was read that could have the section", name), "write file.ini:section")
 			return
 		}
@@ -31,7 +31,7 @@ func (r *Reader) loadAs(key string, kind format, name string) {
 			r.magic.named("")
 			r.magic.section(section)
 		}
-		file = r.last
+		file = r.files.last
 	} else if !r.fill(key, file, section, asked) {
 		return
 	}
@@ -41,16 +41,16 @@ func (r *Reader) loadAs(key string, kind format, name string) {
 		return
 	}
 	if kind == formatINI {
-		r.last = file
+		r.files.last = file
 	}
-	if src, ok := r.given[file]; ok && src.Tenant && r.withheld {
+	if src, ok := r.files.given[file]; ok && src.Tenant && r.files.withheld {
 		return
 	}
 	if section == "" && kind != formatXML {
 		section = "uwsgi"
 	}
 	r.nest(key, file, func(path string) {
-		s := sectionReader{Reader: r, kind: kind, path: path, section: section}
+		s := sectionReader{reader: r, kind: kind, path: path, section: section}
 		s.read(string(data))
 	})
 }
@@ -85,7 +85,7 @@ func (r *Reader) fill(key, file, section string, asked bool) bool {
 		}
 		return true
 	}
-	path := r.given[file].Path
+	path := r.files.given[file].Path
 	if path == "" {
 		var err error
 		if path, err = recalled(r, "place "+file, func() (string, error) { return r.locate(key, file) }); err != nil {
@@ -129,31 +129,31 @@ func (r *Reader) locate(key, file string) (string, error) {
 // nest reads a file inside the current one.
 func (r *Reader) nest(key, file string, read func(path string)) {
 	path := file
-	if src, ok := r.given[file]; ok {
+	if src, ok := r.files.given[file]; ok {
 		path = src.Path
 	} else if abs, err := r.permissions.absolute(file); err == nil && r.magic.vars['o'] == file && r.magic.vars['p'] != "" && file != "-" && !strings.Contains(file, "://") {
 		path = abs
 	}
-	if len(r.open) == maxDepth {
+	if len(r.files.open) == maxDepth {
 		what := fmt.Sprintf("files include each other more than %d deep", maxDepth)
-		if slices.Contains(r.open, path) {
+		if slices.Contains(r.files.open, path) {
 			what = fmt.Sprintf("%q includes itself", file)
 		}
 		r.limit(key, what, "")
 		return
 	}
-	at, tenant := r.at, r.tenant
-	r.open = append(r.open, path)
-	r.tenant = tenant || r.given[file].Tenant || foreignTo(r, file)
+	at, tenant := r.position.at, r.position.tenant
+	r.files.open = append(r.files.open, path)
+	r.position.tenant = tenant || r.files.given[file].Tenant || foreignTo(r, file)
 	read(path)
-	r.open = r.open[:len(r.open)-1]
-	r.at, r.tenant = at, tenant
+	r.files.open = r.files.open[:len(r.files.open)-1]
+	r.position.at, r.position.tenant = at, tenant
 }
 
 // foreignTo reports whether a file that the operator's text names speaks for its owner: other users than
 // root decide about it, and this process has the rights of a tenant.
 func foreignTo(r *Reader, file string) bool {
-	if _, given := r.given[file]; given || !r.permissions.Owner {
+	if _, given := r.files.given[file]; given || !r.permissions.Owner {
 		return false
 	}
 	f, err := namespaces.OpenTrusted(r.permissions.path(file))
@@ -170,9 +170,9 @@ func (r *Reader) inject(key, name string) {
 		r.failed(key, err)
 		return
 	}
-	into := &r.before
+	into := &r.files.before
 	if key == "inject-after" {
-		into = &r.after
+		into = &r.files.after
 	}
 	if *into += string(data); len(*into) > MaxFile {
 		r.limit(key, "more than 2 MiB are injected", "")

@@ -125,7 +125,7 @@ func (l *logic) took(r *Reader, e Entry) bool {
 	}
 	l.running = true
 	defer func() { l.running = false }()
-	r.used = append(r.used, references([]Entry{e})...) // also in lines that are not live
+	r.list.used = append(r.list.used, references([]Entry{e})...) // also in lines that are not live
 	switch {
 	case !r.allowed(l.block.needs, e.Key):
 	case l.block.items != nil:
@@ -141,11 +141,11 @@ func (l *logic) took(r *Reader, e Entry) bool {
 
 // condition adds an option if the condition of the open block holds.
 func (l *logic) condition(r *Reader, e Entry) {
-	before := r.names
-	r.names = l.names
+	before := r.position.names
+	r.position.names = l.names
 	live, item, known := l.block.when(r, l.arg)
-	named := len(r.names) > 0
-	r.names = before
+	named := len(r.position.names) > 0
+	r.position.names = before
 	if live = live != l.block.not; !l.block.sequel {
 		l.failed = !live
 	}
@@ -163,16 +163,16 @@ func (r *Reader) appendFor(e Entry, item string, named bool) {
 	if len(e.Value) > 0 && len(e.Value)*(1+len(item)) > 4*maxLine && strings.Count(e.Value, "%(_)")*len(item) > maxLine {
 		r.limit(e.Key, "the value is longer than 1 MiB", "")
 	}
-	if r.stopped {
+	if r.outcome.stopped {
 		return
 	}
-	before := r.names
+	before := r.position.names
 	if named && !plain(item) && strings.Contains(e.Value, "%(_)") {
-		r.names = r.names.with(pieces{{'_', item}})
+		r.position.names = r.position.names.with(pieces{{'_', item}})
 	}
 	e.Value = strings.ReplaceAll(e.Value, "%(_)", item)
 	r.append(e)
-	r.names = before
+	r.position.names = before
 }
 
 // variable is a condition about a variable with a value: NAME or NAME=value.
@@ -183,8 +183,8 @@ func variable(arg string, find func(string) (string, bool)) (live bool, item str
 }
 
 func ifEnv(r *Reader, arg string) (bool, string, bool) {
-	r.key = "if-env"
-	return variable(arg, r.getenv)
+	r.position.key = "if-env"
+	return variable(arg, r.variables.getenv)
 }
 
 func ifOpt(r *Reader, arg string) (bool, string, bool) { return variable(arg, r.lookup) }
@@ -223,7 +223,7 @@ func ifHostnameMatch(r *Reader, arg string) (bool, string, bool) {
 
 // ifPlugin looks for plugins that the configuration requested: they are assumed to exist.
 func ifPlugin(r *Reader, arg string) (bool, string, bool) {
-	for _, e := range r.entries {
+	for _, e := range r.list.entries {
 		if r.options.NamesPlugins(e.Key) && slices.Contains(strings.Split(e.Value, ","), arg) {
 			return true, arg, true
 		}
@@ -294,7 +294,7 @@ func readLines(r *Reader, arg string) (lines []string) {
 		return nil
 	}
 	if err != nil {
-		r.warnings.Add(r.at, "for-readline", err.Error(), "it has no lines then")
+		r.outcome.warnings.Add(r.position.at, "for-readline", err.Error(), "it has no lines then")
 		return nil
 	}
 	for len(data) > 0 {

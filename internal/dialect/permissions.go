@@ -105,13 +105,13 @@ var errLeftOut = errors.New("left out")
 // allowed reports whether an access is permitted; if not, it records the reason.
 func (r *Reader) allowed(n need, key string) bool {
 	switch {
-	case n == needFiles && (!r.permissions.Files || r.tenant && !r.permissions.Owner):
-	case n == needRun && (!r.permissions.Run || r.tenant && !r.permissions.Owner):
+	case n == needFiles && (!r.permissions.Files || r.position.tenant && !r.permissions.Owner):
+	case n == needRun && (!r.permissions.Run || r.position.tenant && !r.permissions.Owner):
 	case n == needEnviron && r.permissions.Partial && r.permissions.Environ == nil:
 	default:
 		return true
 	}
-	if r.partial = true; !r.permissions.Partial {
+	if r.outcome.partial = true; !r.permissions.Partial {
 		hint := "this configuration is not trusted with it"
 		if n == needFiles {
 			r.problem(key, "no other file may be opened or looked up here", hint)
@@ -133,7 +133,7 @@ func (r *Reader) failed(key string, err error) {
 // content returns the content of a name: a scheme, standard input or a file. A tenant's own text reads
 // a template as any other file.
 func (r *Reader) content(key, name string) ([]byte, error) {
-	if src, ok := r.given[name]; ok && src.Data != nil && (src.Tenant || !r.tenant) {
+	if src, ok := r.files.given[name]; ok && src.Data != nil && (src.Tenant || !r.position.tenant) {
 		return src.Data, nil
 	}
 	text, err := recalled(r, "content "+name, func() (string, error) {
@@ -146,7 +146,7 @@ func (r *Reader) content(key, name string) ([]byte, error) {
 // recalled returns what an earlier reading of the operator's text has found, or find's result.
 func recalled(r *Reader, what string, find func() (string, error)) (string, error) {
 	known := r.permissions.Recall
-	if known == nil || r.tenant {
+	if known == nil || r.position.tenant {
 		return find()
 	}
 	if text, ok := known[what]; ok {
@@ -165,8 +165,8 @@ func (r *Reader) fresh(key, name string) ([]byte, error) {
 		r.permissions.Reading(name)
 	}
 	if scheme, rest, ok := strings.Cut(name, "://"); ok && isScheme(scheme) {
-		if scheme == "exec" && len(r.names) > 0 {
-			r.Report(Entry{Key: key, Origin: r.at}.mistaken(r.names[0]))
+		if scheme == "exec" && len(r.position.names) > 0 {
+			r.Report(Entry{Key: key, Origin: r.position.at}.mistaken(r.position.names[0]))
 			return nil, errLeftOut
 		}
 		if !r.allowed(needRun, key) {
@@ -190,13 +190,13 @@ func (r *Reader) fresh(key, name string) ([]byte, error) {
 func (r *Reader) file(name string) ([]byte, error) {
 	path := r.permissions.path(name)
 	if r.permissions.Partial && !isKind(path, unix.S_IFREG) && exists(path) {
-		r.partial = true
+		r.outcome.partial = true
 		return nil, errLeftOut
 	}
-	if r.permissions.Trusted && !r.tenant {
+	if r.permissions.Trusted && !r.position.tenant {
 		data, err := readTrusted(path)
 		if errors.Is(err, errLeftOut) {
-			r.partial = true
+			r.outcome.partial = true
 		}
 		return data, renamed(err, path, name)
 	}

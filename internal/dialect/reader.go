@@ -21,15 +21,15 @@ type Reader struct {
 	// sections are the names that [uwsgi] may have in the sources read.
 	sections []string
 
-	list
-	position
-	files
-	environment
-	declarations
-	keyLists
-	outcome
-	magic magic
-	logic logic
+	list         list
+	position     position
+	files        files
+	variables    environment
+	declarations declarations
+	keys         keyLists
+	outcome      outcome
+	magic        magic
+	logic        logic
 }
 
 // list has the options so far.
@@ -88,8 +88,8 @@ type Options struct {
 // New returns a Reader. sections are names beside [uwsgi] whose options count.
 func New(options Options, permissions Permissions, sections ...string) *Reader {
 	r := &Reader{options: options, permissions: permissions, sections: sections}
-	r.first = make(map[string]int, 32)
-	r.environment = environment{process: permissions.Environ, secrets: permissions.Secrets, position: &r.position}
+	r.list.first = make(map[string]int, 32)
+	r.variables = environment{process: permissions.Environ, secrets: permissions.Secrets, position: &r.position}
 	r.magic = magicIn(permissions.Dir)
 	return r
 }
@@ -119,21 +119,23 @@ type Result struct {
 }
 
 // problem adds a mistake at the current position.
-func (r *Reader) problem(key, what, hint string) { r.problems.Add(r.at, key, what, hint) }
+func (r *Reader) problem(key, what, hint string) {
+	r.outcome.problems.Add(r.position.at, key, what, hint)
+}
 
 // limit adds the mistake that ends the reading.
 func (r *Reader) limit(key, what, hint string) {
-	if !r.stopped {
+	if !r.outcome.stopped {
 		r.problem(key, what, hint)
 	}
-	r.stopped = true
+	r.outcome.stopped = true
 }
 
 // Report adds a mistake that the caller found.
-func (r *Reader) Report(p problem.Problem) { r.problems = append(r.problems, p) }
+func (r *Reader) Report(p problem.Problem) { r.outcome.problems = append(r.outcome.problems, p) }
 
 // Mistakes returns the mistakes so far.
-func (r *Reader) Mistakes() problem.Problems { return r.problems }
+func (r *Reader) Mistakes() problem.Problems { return r.outcome.problems }
 
 // add adds an option, as uWSGI's add_exported_option does: an open block gets it first, then
 // it joins the list, and immediate options act at once.
@@ -141,7 +143,7 @@ func (r *Reader) add(key, value string) { r.Add(Entry{Key: key, Value: value}) }
 
 // Add adds an option of the command line.
 func (r *Reader) Add(e Entry) {
-	if r.stopped || r.forbidden(e.Key) || r.logic.took(r, e) {
+	if r.outcome.stopped || r.forbidden(e.Key) || r.logic.took(r, e) {
 		return
 	}
 	r.append(e)
@@ -151,41 +153,41 @@ func (r *Reader) Add(e Entry) {
 func (r *Reader) addLine(l line) {
 	key, _ := unmark(l.key)
 	value, names := unmark(l.value)
-	r.names, r.listed = names, l.listed
+	r.position.names, r.position.listed = names, l.listed
 	r.add(key, value)
-	r.names, r.listed = nil, false
+	r.position.names, r.position.listed = nil, false
 }
 
 // append adds an option to the list and acts on it.
 func (r *Reader) append(e Entry) {
-	e.Origin, e.Tenant, e.Shared, e.names, e.Listed = r.at, r.tenant, r.shared, r.names, r.listed
-	i := len(r.entries)
-	r.size += len(e.Value)
-	if i >= maxEntries || r.size > MaxFile {
+	e.Origin, e.Tenant, e.Shared, e.names, e.Listed = r.position.at, r.position.tenant, r.position.shared, r.position.names, r.position.listed
+	i := len(r.list.entries)
+	r.list.size += len(e.Value)
+	if i >= maxEntries || r.list.size > MaxFile {
 		r.limit(e.Key, fmt.Sprintf("there are more than %d options, or more than 2 MiB of them", maxEntries), "does a file include itself?")
 		return
 	}
-	r.entries = append(r.entries, e)
-	if _, again := r.first[e.Key]; !again {
-		r.first[e.Key] = i
+	r.list.entries = append(r.list.entries, e)
+	if _, again := r.list.first[e.Key]; !again {
+		r.list.first[e.Key] = i
 	}
 	if !e.final {
 		done, own := r.immediate(i, e)
-		r.entries[i].final, r.entries[i].Handled = done, own
+		r.list.entries[i].final, r.list.entries[i].Handled = done, own
 	}
 }
 
 // lookup returns the value of a key for a placeholder: the value of its first entry.
 func (r *Reader) lookup(key string) (string, bool) {
-	i, ok := r.first[key]
+	i, ok := r.list.first[key]
 	if !ok {
 		return "", false
 	}
-	if r.entries[i].asked = true; r.entries[i].Bare {
+	if r.list.entries[i].asked = true; r.list.entries[i].Bare {
 		return "", false
 	}
-	r.names = r.names.with(r.entries[i].names)
-	return r.entries[i].Value, true
+	r.position.names = r.position.names.with(r.list.entries[i].names)
+	return r.list.entries[i].Value, true
 }
 
 // immediate acts on the options that uWSGI acts on while it reads. done: it is one of them, so
@@ -195,7 +197,7 @@ func (r *Reader) immediate(i int, e Entry) (done, own bool) {
 	case "ini", "yaml", "yml":
 		r.load(e.Key, e.Value)
 	case "xml", "xmlconfig", "json", "js": // uWSGI cuts the section off in place
-		r.entries[i].Value, _, _ = splitSection(e.Value)
+		r.list.entries[i].Value, _, _ = splitSection(e.Value)
 		r.load(e.Key, e.Value)
 	case "include":
 		r.template(i, e)
@@ -214,20 +216,20 @@ func (r *Reader) immediate(i int, e Entry) (done, own bool) {
 	case "declare-option", "declare-option2":
 		r.declare(e)
 	case "blacklist":
-		r.forbid = strings.Fields(e.Value)
+		r.keys.forbid = strings.Fields(e.Value)
 	case "whitelist":
-		r.allow = strings.Fields(e.Value)
+		r.keys.allow = strings.Fields(e.Value)
 	case "end-blacklist":
-		r.forbid = nil
+		r.keys.forbid = nil
 	case "end-whitelist":
-		r.allow = nil
+		r.keys.allow = nil
 	case "exit":
 		r.problem(e.Key, "the configuration asks not to be used", "")
 	case "ienv":
-		if r.tenant { // it would change $(…) in templates
+		if r.position.tenant { // it would change $(…) in templates
 			r.problem(e.Key, "not permitted in a tenant's own file", "permitted in the operator's templates")
 		} else {
-			r.setenv(e.Value)
+			r.variables.setenv(e.Value)
 		}
 	case "show-config":
 		return false, true
@@ -236,8 +238,8 @@ func (r *Reader) immediate(i int, e Entry) (done, own bool) {
 			r.begin(e, b)
 			return true, true
 		}
-		if template, ok := r.declared[e.Key]; ok {
-			r.expand(i, r.entries[i], template)
+		if template, ok := r.declarations.declared[e.Key]; ok {
+			r.expand(i, r.list.entries[i], template)
 			return true, true
 		}
 		if isEnd(e.Key) { // uWSGI has no option `end`, but it ends a block
@@ -250,7 +252,7 @@ func (r *Reader) immediate(i int, e Entry) (done, own bool) {
 
 // template includes or inherits a file, with the magic variables that were chosen for it.
 func (r *Reader) template(i int, e Entry) {
-	if pin := r.pins[i]; pin != nil {
+	if pin := r.files.pins[i]; pin != nil {
 		before := r.magic
 		r.magic = *pin
 		defer func() { r.magic = before }()
@@ -284,9 +286,9 @@ func (r *Reader) placeholder(e Entry) {
 func (r *Reader) forbidden(key string) bool {
 	same := func(s string) bool { return strings.EqualFold(s, key) }
 	switch {
-	case r.forbid != nil && slices.ContainsFunc(r.forbid, same):
+	case r.keys.forbid != nil && slices.ContainsFunc(r.keys.forbid, same):
 		r.problem(key, "the option is on the blacklist", "")
-	case r.allow != nil && !slices.ContainsFunc(r.allow, same):
+	case r.keys.allow != nil && !slices.ContainsFunc(r.keys.allow, same):
 		r.problem(key, "the option is not on the whitelist", "end-whitelist must be on it as well")
 	default:
 		return false
@@ -297,40 +299,40 @@ func (r *Reader) forbidden(key string) bool {
 // Finish runs the last steps of uWSGI after all sources are read, the passes and then the
 // options that add further ones, and returns the result.
 func (r *Reader) Finish() Result {
-	r.used = append(r.used, references(r.entries)...)
+	r.list.used = append(r.list.used, references(r.list.entries)...)
 	r.expandAll()
 	list := r.apply()
-	r.used = append(r.used, references(list)...) // no pass expands inherited options
+	r.list.used = append(r.list.used, references(list)...) // no pass expands inherited options
 	for _, e := range list {
 		if e.asked {
-			r.used = append(r.used, e.Key)
+			r.list.used = append(r.list.used, e.Key)
 		}
 	}
 	return Result{
-		Name: r.magic.vars['S'], Entries: list, Written: r.entries, Used: r.used, Variables: r.reads, Nested: r.nested,
-		Warnings: r.warnings, Problems: r.problems, Partial: r.partial, Empty: r.empty,
+		Name: r.magic.vars['S'], Entries: list, Written: r.list.entries, Used: r.list.used, Variables: r.variables.reads, Nested: r.outcome.nested,
+		Warnings: r.outcome.warnings, Problems: r.outcome.problems, Partial: r.outcome.partial, Empty: r.outcome.empty,
 	}
 }
 
 // apply opens inherited files, which extend the list at its end, and then adds the options of
 // declared ones that were met before their declaration.
 func (r *Reader) apply() []Entry {
-	for i := 0; i < len(r.entries) && !r.stopped; i++ {
-		if e := r.entries[i]; e.Key == "inherit" && !e.Handled {
-			r.entries[i].final, r.entries[i].Handled = true, true
-			r.at, r.tenant, r.shared, r.names = e.Origin, e.Tenant, e.Shared, e.names
+	for i := 0; i < len(r.list.entries) && !r.outcome.stopped; i++ {
+		if e := r.list.entries[i]; e.Key == "inherit" && !e.Handled {
+			r.list.entries[i].final, r.list.entries[i].Handled = true, true
+			r.position.at, r.position.tenant, r.position.shared, r.position.names = e.Origin, e.Tenant, e.Shared, e.names
 			r.template(i, e)
 		}
 	}
-	if len(r.declared) == 0 {
-		return r.entries
+	if len(r.declarations.declared) == 0 {
+		return r.list.entries
 	}
-	list := slices.Clip(r.early)
-	for i, e := range r.entries {
-		template, declared := r.declared[e.Key]
+	list := slices.Clip(r.declarations.early)
+	for i, e := range r.list.entries {
+		template, declared := r.declarations.declared[e.Key]
 		if declared && !e.final && !e.Handled {
-			r.entries[i].Handled = true
-			list = append(list, r.entries[i])
+			r.list.entries[i].Handled = true
+			list = append(list, r.list.entries[i])
 			list = append(list, expandDeclared(e, template)...)
 			continue
 		}

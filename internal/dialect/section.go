@@ -10,7 +10,7 @@ import (
 
 // sectionReader reads one text, for the options of one section.
 type sectionReader struct {
-	*Reader
+	reader        *Reader
 	kind          format
 	path, section string
 	numbers       []int // the line of the file for each line of the text with expanded magic variables
@@ -18,12 +18,12 @@ type sectionReader struct {
 
 // read converts text to options, in the order of the text.
 func (s *sectionReader) read(text string) {
-	if s.before != "" || s.after != "" {
-		text = s.before + text + s.after
+	if s.reader.files.before != "" || s.reader.files.after != "" {
+		text = s.reader.files.before + text + s.reader.files.after
 	}
 	if name := wide(text); name != "" && s.kind != formatYAML { // YAML may be UTF-16
-		s.at = problem.Origin{File: s.path, Line: 1}
-		s.problem("", "the text is "+name, "iconv -f "+name+" -t UTF-8")
+		s.reader.position.at = problem.Origin{File: s.path, Line: 1}
+		s.reader.problem("", "the text is "+name, "iconv -f "+name+" -t UTF-8")
 		return
 	}
 	text = withoutMark(text)
@@ -32,8 +32,8 @@ func (s *sectionReader) read(text string) {
 		lines  []line
 		ok     bool
 	)
-	if text, s.numbers, strays, ok = s.magic.substitute(text); !ok {
-		s.limit("", "the file is larger than 2 MiB", "is this the right file?")
+	if text, s.numbers, strays, ok = s.reader.magic.substitute(text); !ok {
+		s.reader.limit("", "the file is larger than 2 MiB", "is this the right file?")
 		return
 	}
 	s.tellStrays(strays)
@@ -51,19 +51,19 @@ func (s *sectionReader) read(text string) {
 	}
 	nested := false
 	for _, l := range lines {
-		s.at = problem.Origin{File: s.path, Line: s.fileLine(l.number)}
+		s.reader.position.at = problem.Origin{File: s.path, Line: s.fileLine(l.number)}
 		if strings.ContainsRune(l.key+l.value, 0) {
-			s.problem("", "there is a NUL byte", "no option can have one")
+			s.reader.problem("", "there is a NUL byte", "no option can have one")
 			continue
 		}
 		key, _ := unmark(l.key)
-		switch option := s.options.Known(key); {
+		switch option := s.reader.options.Known(key); {
 		case l.nests:
 			nested = nested || option
 			s.nesting(l)
 		case nested && !option: // one of the keys inside of an option, which is the mistake
 		default:
-			s.addLine(l)
+			s.reader.addLine(l)
 		}
 	}
 }
@@ -99,10 +99,10 @@ func (s *sectionReader) fileLine(number int) int {
 
 // nesting reports a key with options in it, when the key is itself an option with a value.
 func (s *sectionReader) nesting(l line) {
-	if key, _ := unmark(l.key); s.options.Known(key) {
-		s.problem(key, "there are keys in it, where a value or a list of values is expected", nestedForm(s.kind))
+	if key, _ := unmark(l.key); s.reader.options.Known(key) {
+		s.reader.problem(key, "there are keys in it, where a value or a list of values is expected", nestedForm(s.kind))
 	} else if s.kind == formatJSON {
-		s.warnings.Add(s.at, key, "what stands in it is left out", "options stand in one object")
+		s.reader.outcome.warnings.Add(s.reader.position.at, key, "what stands in it is left out", "options stand in one object")
 	}
 }
 
@@ -121,14 +121,14 @@ func nestedForm(kind format) string {
 // before the first section, which have no effect; options there are a mistake.
 func (s *sectionReader) ini(text string) {
 	lines, found, problems := lex(s.path, text, s.numbers)
-	s.problems = append(s.problems, problems...)
+	s.reader.outcome.problems = append(s.reader.outcome.problems, problems...)
 	any := false
-	s.entries = slices.Grow(s.entries, len(lines))
+	s.reader.list.entries = slices.Grow(s.reader.list.entries, len(lines))
 	for _, l := range lines {
 		if s.asked(l.section) {
 			any = true
-			s.at = problem.Origin{File: s.path, Line: l.number}
-			s.addLine(l)
+			s.reader.position.at = problem.Origin{File: s.path, Line: l.number}
+			s.reader.addLine(l)
 		}
 	}
 	if len(problems) > 0 {
@@ -137,17 +137,17 @@ func (s *sectionReader) ini(text string) {
 	i := slices.IndexFunc(lines, func(l line) bool { return l.section == "" })
 	switch {
 	case i >= 0 && !slices.Contains(found, ""):
-		s.empty = s.empty || !any
+		s.reader.outcome.empty = s.reader.outcome.empty || !any
 		what, hint := headless(lines[i], s.titles()[0])
 		p := problem.Problem{Origin: problem.Origin{File: s.path, Line: lines[i].number}, What: what, Hint: hint, Meant: problem.Any}
-		if slices.ContainsFunc(lines, func(l line) bool { return l.section == "" && s.options.Known(l.key) }) {
-			s.problems = append(s.problems, p)
+		if slices.ContainsFunc(lines, func(l line) bool { return l.section == "" && s.reader.options.Known(l.key) }) {
+			s.reader.outcome.problems = append(s.reader.outcome.problems, p)
 		} else {
-			s.warnings = append(s.warnings, p)
+			s.reader.outcome.warnings = append(s.reader.outcome.warnings, p)
 		}
 	case !any:
-		s.empty = true
-		s.warnings = append(s.warnings, problem.Problem{
+		s.reader.outcome.empty = true
+		s.reader.outcome.warnings = append(s.reader.outcome.warnings, problem.Problem{
 			Origin: problem.Origin{File: s.path}, What: s.nothing(found), Hint: "options stand under " + strings.Join(s.titles(), " or "), Meant: problem.Any,
 		})
 	}
@@ -190,7 +190,7 @@ func (s *sectionReader) nothing(found []string) string {
 func (s *sectionReader) titles() (list []string) {
 	list = []string{"[" + s.section + "]"}
 	if s.section == "uwsgi" {
-		for _, name := range s.sections {
+		for _, name := range s.reader.sections {
 			list = append(list, "["+name+"]")
 		}
 	}
@@ -200,5 +200,5 @@ func (s *sectionReader) titles() (list []string) {
 // asked reports whether the section of a name is the requested one.
 func (s *sectionReader) asked(name string) bool {
 	name, _ = unmark(name)
-	return name == s.section || s.section == "uwsgi" && slices.Contains(s.sections, name)
+	return name == s.section || s.section == "uwsgi" && slices.Contains(s.reader.sections, name)
 }

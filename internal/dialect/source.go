@@ -53,7 +53,7 @@ func (r *Reader) Load(file Source, t Templates) { loadAround(r, file, t, nil) }
 // LoadAround reads the text around a tenant's file as Load does, and not the file. In its place are
 // entries, which are not expanded, and to which no placeholder refers.
 func (r *Reader) LoadAround(file Source, t Templates, entries []Entry) {
-	file.Tenant, r.withheld = true, true
+	file.Tenant, r.files.withheld = true, true
 	loadAround(r, file, t, entries)
 }
 
@@ -61,13 +61,13 @@ func loadAround(r *Reader, file Source, t Templates, entries []Entry) {
 	if file.Data == nil {
 		file.Data = []byte{}
 	}
-	r.given = map[string]Source{}
+	r.files.given = map[string]Source{}
 	for _, list := range [][]Template{t.InheritBefore, t.IncludeBefore, t.Inherit, t.Include} {
 		for _, one := range list {
-			r.given[string(one.Name)] = one.source()
+			r.files.given[string(one.Name)] = one.source()
 		}
 	}
-	r.given[file.Name] = file
+	r.files.given[file.Name] = file
 	var pin *magic
 	if t.VassalMagic {
 		own := magicIn(r.permissions.Dir)
@@ -79,47 +79,47 @@ func loadAround(r *Reader, file Source, t Templates, entries []Entry) {
 		pin.hold()
 	}
 	r.Environ()
-	r.shared = true
+	r.position.shared = true
 	r.templates("inherit", t.InheritBefore, pin)
 	r.templates("include", t.IncludeBefore, pin)
 	for _, option := range t.Set {
-		r.at = problem.Origin{File: "vassal-set"}
+		r.position.at = problem.Origin{File: "vassal-set"}
 		r.add("set", string(option))
 	}
-	r.at, r.shared = problem.Origin{File: file.Path}, false
+	r.position.at, r.position.shared = problem.Origin{File: file.Path}, false
 	kind, _ := formatByName(file.Name)
 	r.add(string(kind), file.Name)
 	for _, e := range entries {
 		e.final = true
-		r.entries = append(r.entries, e)
+		r.list.entries = append(r.list.entries, e)
 	}
 	if file.Tenant && r.logic.open { // it would swallow templates
 		r.problem("", "a block has no end", "close it with end =")
 		r.logic = logic{}
 	}
-	r.shared = true
+	r.position.shared = true
 	r.templates("inherit", t.Inherit, pin)
 	r.templates("include", t.Include, pin)
 }
 
 // AddShared adds an option that is given to several vassals. where stands for its place in messages.
 func (r *Reader) AddShared(where string, e Entry) {
-	at, shared := r.at, r.shared
-	r.at, r.shared = problem.Origin{File: where}, true
+	at, shared := r.position.at, r.position.shared
+	r.position.at, r.position.shared = problem.Origin{File: where}, true
 	r.Add(e)
-	r.at, r.shared = at, shared
+	r.position.at, r.position.shared = at, shared
 }
 
 // templates adds templates by the option that reads them. With pin the magic variables in them
 // are those.
 func (r *Reader) templates(key string, list []Template, pin *magic) {
 	for _, one := range list {
-		r.at = problem.Origin{File: "vassals-" + key}
+		r.position.at = problem.Origin{File: "vassals-" + key}
 		if pin != nil {
-			if r.pins == nil {
-				r.pins = map[int]*magic{}
+			if r.files.pins == nil {
+				r.files.pins = map[int]*magic{}
 			}
-			r.pins[len(r.entries)] = pin
+			r.files.pins[len(r.list.entries)] = pin
 		}
 		r.add(key, string(one.Name))
 	}

@@ -50,14 +50,14 @@ func (s *sectionReader) tellStrays(strays []stray) {
 		origin := problem.Origin{File: s.path, Line: sign.line}
 		const hint = "%% is a percent sign"
 		switch {
-		case sign.next == '\n' && sign.lost != "" && s.options.Known(sign.lost):
-			s.problems.Add(origin, sign.key, "the % at the end of the line joins the next line to it: "+sign.lost+" counts for nothing", hint)
+		case sign.next == '\n' && sign.lost != "" && s.reader.options.Known(sign.lost):
+			s.reader.outcome.problems.Add(origin, sign.key, "the % at the end of the line joins the next line to it: "+sign.lost+" counts for nothing", hint)
 		case sign.next == '\n':
-			s.warnings.Add(origin, sign.key, "the % at the end of the line joins the next line to it", hint)
+			s.reader.outcome.warnings.Add(origin, sign.key, "the % at the end of the line joins the next line to it", hint)
 		case unicode.IsLetter(sign.next):
-			s.warnings.Add(origin, sign.key, fmt.Sprintf("there is no magic variable %%%c: both characters are left out", sign.next), hint)
+			s.reader.outcome.warnings.Add(origin, sign.key, fmt.Sprintf("there is no magic variable %%%c: both characters are left out", sign.next), hint)
 		default:
-			s.warnings.Add(origin, sign.key, fmt.Sprintf("a %% and the %q behind it are left out", sign.next), hint)
+			s.reader.outcome.warnings.Add(origin, sign.key, fmt.Sprintf("a %% and the %q behind it are left out", sign.next), hint)
 		}
 	}
 }

@@ -127,7 +127,7 @@ const maxPorts = 1000
 func (c *connecting) join(context.Context) error {
 	l := c.link
 	name := c.request.Wish.Mode.Of
-	switch b := c.bridge; {
+	switch b := c.stage.bridge; {
 	case b != nil && (name == "" || name == b.name):
 		l.bridge, l.bridgeMAC, l.pool, l.Gateways = b.index, b.mac, b.pool, b.gateways
 		name = b.name
@@ -146,7 +146,7 @@ func (c *connecting) join(context.Context) error {
 		}
 		l.bridge = facts.Index
 	}
-	if err := roomOn(name, c.portsOf(l.bridge)); err != nil {
+	if err := roomOn(name, c.stage.portsOf(l.bridge)); err != nil {
 		return err
 	}
 	if l.pool == nil {
@@ -187,12 +187,12 @@ func roomOn(name string, ports int) error {
 // port keeps the vassal from its neighbours on the bridge and from forging packets.
 func (c *connecting) port(context.Context) error {
 	l := c.link
-	if !c.config.Between {
+	if !c.stage.config.Between {
 		if err := c.out.Apply(l.Index.Isolate()); err != nil {
 			return err
 		}
 	}
-	return c.guards.put(l.HostInterface, guard{mac: l.peerMAC, addresses: l.Addresses})
+	return c.stage.guards.put(l.HostInterface, guard{mac: l.peerMAC, addresses: l.Addresses})
 }
 
 // leaveBridge removes the vassal's neighbours from the bridge.
@@ -200,7 +200,7 @@ func (s *Stage) leaveBridge(l *Link) error {
 	if l.bridge == 0 || l.pool == nil || len(l.Addresses) == 0 {
 		return nil
 	}
-	n, err := s.open()
+	n, err := s.sockets.open()
 	if err != nil {
 		return err
 	}

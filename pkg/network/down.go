@@ -86,12 +86,12 @@ func (s *Stage) adopt(l *Link, wish spec.Wish) (was spec.Wish, err error) {
 }
 
 func (s *Stage) relimit(ctx context.Context, l *Link, was, is spec.Rate, ns netns.NsHandle) (err error) {
-	out, back, err := s.turn(ctx)
+	out, back, err := s.sockets.turn(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { back(err != nil) }()
-	in, err := s.enter(ns)
+	in, err := s.sockets.enter(ns)
 	if err != nil {
 		return err
 	}

@@ -78,16 +78,16 @@ func isDoomed(t *testing.T) bool {
 	m := &moment{}
 	s := openStage(t, func(c *Config) { withBridge(c); c.Dir = dir })
 	up(t, s, "neighbour.ini", netns.NsHandle(3), routed(t, "8002:8080"))
-	open, enter, send := s.open, s.enter, s.table.conn.send
-	s.open = func() (rtnetlink, error) { n, err := open(); return deadly{n, m}, err }
-	s.enter = func(ns netns.NsHandle) (rtnetlink, error) { n, err := enter(ns); return deadly{n, m}, err }
+	open, enter, send := s.sockets.open, s.sockets.enter, s.table.conn.send
+	s.sockets.open = func() (rtnetlink, error) { n, err := open(); return deadly{n, m}, err }
+	s.sockets.enter = func(ns netns.NsHandle) (rtnetlink, error) { n, err := enter(ns); return deadly{n, m}, err }
 	s.table.conn.send = func(c *nftables.Conn) error { m.pass(); defer m.pass(); return send(c) }
 	s.reached = m.pass
 	for range workers {
-		if n := <-s.turns; n != nil {
+		if n := <-s.sockets.turns; n != nil {
 			n.Close()
 		}
-		s.turns <- nil
+		s.sockets.turns <- nil
 	}
 	m.left = left
 	l := up(t, s, "a.ini", netns.NsHandle(4), doomedWish(t, kind))

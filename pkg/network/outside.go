@@ -15,7 +15,7 @@ import (
 // outside configures the host's end. A route of the host to an address of the vassal stays, and is an
 // error; one that an emperor has left is replaced.
 func (c *connecting) outside(context.Context) error {
-	err := c.out.Apply(c.link.outside(c.id, namespaces.HostRoute.AddNew)...)
+	err := c.out.Apply(c.link.outside(c.stage.id, namespaces.HostRoute.AddNew)...)
 	if !errors.Is(err, unix.EEXIST) {
 		return err
 	}
@@ -23,7 +23,7 @@ func (c *connecting) outside(context.Context) error {
 	if foreign != nil || failed != nil {
 		return errors.Join(foreign, failed, err)
 	}
-	return c.out.Apply(c.link.outside(c.id, namespaces.HostRoute.Add)...)
+	return c.out.Apply(c.link.outside(c.stage.id, namespaces.HostRoute.Add)...)
 }
 
 // foreignRoute returns the first route of this host to one of the prefixes that no emperor has made, as

@@ -25,7 +25,7 @@ func (p Plugged) Reserve(ctx context.Context, vassal string, publish []spec.Publ
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	in, err := p.stage.enter(ns)
+	in, err := p.stage.sockets.enter(ns)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (p Plugged) Watch(name string, lost func(reason string)) (index namespaces.
 	if name == "" {
 		return 0, end, nil
 	}
-	n, err := p.stage.open()
+	n, err := p.stage.sockets.open()
 	if err != nil {
 		return 0, end, err
 	}

@@ -93,7 +93,7 @@ type Stage struct {
 	ports    ports
 	gateways []netip.Addr
 	mtu      int
-	sockets
+	sockets  sockets
 
 	// reached is called before each step of an Up, if it is not nil. Tests end their process there.
 	reached func()
@@ -126,12 +126,12 @@ func Open(c Config) (_ *Stage, err error) {
 		return nil, fmt.Errorf("cannot keep records of the network: %w", err)
 	}
 	s := &Stage{config: c, links: map[string]*Link{}, ports: ports{held: map[portKey]*heldPort{}}}
-	s.turns = make(chan rtnetlink, workers)
-	s.open = func() (rtnetlink, error) { return namespaces.OpenNetlink() }
-	s.enter = func(ns netns.NsHandle) (rtnetlink, error) { return s.opener.Open(ns) }
-	s.watchRoutes = func(ns netns.NsHandle) (*namespaces.RouteWatch, error) { return s.opener.WatchRoutes(ns) }
+	s.sockets.turns = make(chan rtnetlink, workers)
+	s.sockets.open = func() (rtnetlink, error) { return namespaces.OpenNetlink() }
+	s.sockets.enter = func(ns netns.NsHandle) (rtnetlink, error) { return s.sockets.opener.Open(ns) }
+	s.sockets.watchRoutes = func(ns netns.NsHandle) (*namespaces.RouteWatch, error) { return s.sockets.opener.WatchRoutes(ns) }
 	for range workers {
-		s.turns <- nil
+		s.sockets.turns <- nil
 	}
 	defer func() {
 		if err != nil {
@@ -148,7 +148,7 @@ func Open(c Config) (_ *Stage, err error) {
 		return nil, err
 	}
 	s.changes.DropIn = s.id.dropIn()
-	if s.opener, err = namespaces.NewNetnsOpener(); err != nil {
+	if s.sockets.opener, err = namespaces.NewNetnsOpener(); err != nil {
 		return nil, err
 	}
 	return s, s.prepare()
@@ -296,12 +296,12 @@ func (s *Stage) Close() error {
 		s.ups.close()
 	}
 	for range workers {
-		if n := <-s.turns; n != nil {
+		if n := <-s.sockets.turns; n != nil {
 			n.Close()
 		}
 	}
-	if s.opener != nil {
-		s.opener.Close()
+	if s.sockets.opener != nil {
+		s.sockets.opener.Close()
 	}
 	if s.deleted != nil {
 		s.deleted.close()

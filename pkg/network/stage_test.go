@@ -450,8 +450,8 @@ func TestFailuresAreUndone(t *testing.T) {
 // failEach lets each call of an Up fail, of which there are at least least.
 func failEach(t *testing.T, s *Stage, least int, wish spec.Wish) {
 	t.Helper()
-	open, enter, watch := s.open, s.enter, s.watchRoutes
-	defer func() { s.open, s.enter, s.watchRoutes = open, enter, watch }()
+	open, enter, watch := s.sockets.open, s.sockets.enter, s.sockets.watchRoutes
+	defer func() { s.sockets.open, s.sockets.enter, s.sockets.watchRoutes = open, enter, watch }()
 	settled(t)
 	if err := s.Down(up(t, s, "a.ini", newNetns(t), wish)); err != nil { // a bridge is down after its last port only
 		t.Fatal(err)
@@ -478,12 +478,12 @@ func failEach(t *testing.T, s *Stage, least int, wish spec.Wish) {
 			s.table.conn.send = func(c *nftables.Conn) error {
 				return faulty{nil, &left, fault, end}.fail(func() error { return send(c) })
 			}
-			s.open = func() (rtnetlink, error) { r, err := open(); return faulty{r, &left, fault, end}, err }
-			s.enter = func(ns netns.NsHandle) (rtnetlink, error) {
+			s.sockets.open = func() (rtnetlink, error) { r, err := open(); return faulty{r, &left, fault, end}, err }
+			s.sockets.enter = func(ns netns.NsHandle) (rtnetlink, error) {
 				r, err := enter(ns)
 				return faulty{r, &left, fault, end}, err
 			}
-			s.watchRoutes = func(ns netns.NsHandle) (w *namespaces.RouteWatch, err error) {
+			s.sockets.watchRoutes = func(ns netns.NsHandle) (w *namespaces.RouteWatch, err error) {
 				err = faulty{nil, &left, fault, end}.fail(func() (err error) { w, err = watch(ns); return err })
 				if err != nil && w != nil {
 					w.Close()
@@ -491,10 +491,10 @@ func failEach(t *testing.T, s *Stage, least int, wish spec.Wish) {
 				return w, err
 			}
 			for range workers { // sockets of the round before
-				if r := <-s.turns; r != nil {
+				if r := <-s.sockets.turns; r != nil {
 					r.Close()
 				}
-				s.turns <- nil
+				s.sockets.turns <- nil
 			}
 			l, err := s.Up(ctx, Request{Vassal: "a.ini", Generation: uint64(n), Wish: wish, Netns: newNetns(t)})
 			end(nil)
@@ -709,9 +709,9 @@ func TestKilledStage(t *testing.T) {
 	kill := func(s *Stage) { // what the kernel does to its process
 		s.watch.Close()
 		s.ups.close()
-		s.opener.Close()
+		s.sockets.opener.Close()
 		for range workers {
-			if n := <-s.turns; n != nil {
+			if n := <-s.sockets.turns; n != nil {
 				n.Close()
 			}
 		}

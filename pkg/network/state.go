@@ -157,7 +157,7 @@ var noRoutes = []error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EACCES, unix.EI
 func (s *Stage) examiner(l *Link) func() condition {
 	var mended time.Time
 	return func() (c condition) {
-		n, err := s.open()
+		n, err := s.sockets.open()
 		if err != nil {
 			return condition{reason: err.Error()}
 		}

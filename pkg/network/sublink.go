@@ -34,15 +34,15 @@ const freeMAC = 20 * time.Millisecond
 // born makes the interface in the namespace of the vassal. Nothing of it is on the host.
 func (c *connecting) born(ctx context.Context) (err error) {
 	l := c.link
-	_, l.peerMAC = c.id.macs(l.Vassal)
+	_, l.peerMAC = c.stage.id.macs(l.Vassal)
 	if c.request.Wish.MAC != nil {
 		l.peerMAC = c.request.Wish.MAC
 	}
-	if c.in, err = c.enter(c.request.Netns); err != nil {
+	if c.in, err = c.stage.sockets.enter(c.request.Netns); err != nil {
 		return err
 	}
 	s := namespaces.Sublink{
-		Kind: string(c.request.Wish.Mode.Kind), Parent: l.parent, Name: l.Interface, MAC: l.peerMAC, Private: !c.config.Between, MTU: c.request.Wish.MTU, Netns: c.request.Netns,
+		Kind: string(c.request.Wish.Mode.Kind), Parent: l.parent, Name: l.Interface, MAC: l.peerMAC, Private: !c.stage.config.Between, MTU: c.request.Wish.MTU, Netns: c.request.Netns,
 	}
 	if err = untilFree(ctx, func() error { return c.out.AddSublink(s) }); err != nil {
 		return err
@@ -81,7 +81,7 @@ func (s *Stage) unbear(l *Link) error {
 		return nil
 	}
 	defer l.netns.Close()
-	in, err := s.enter(l.netns)
+	in, err := s.sockets.enter(l.netns)
 	if err != nil {
 		return err
 	}

@@ -24,12 +24,12 @@ func (s *Stage) Up(ctx context.Context, r Request) (_ *Link, err error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, errTimeout)
 	defer cancel()
-	c := &connecting{Stage: s, request: r}
+	c := &connecting{stage: s, request: r}
 	c.link = &Link{Vassal: r.Vassal, Generation: r.Generation, Interface: r.Wish.Interface, wish: r.Wish, netns: netns.None(), held: netns.None()}
 	if c.link.Interface == "" {
 		c.link.Interface = spec.DefaultInterface
 	}
-	out, back, err := s.turn(ctx)
+	out, back, err := s.sockets.turn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect it to the network: %w", err)
 	}
@@ -55,7 +55,7 @@ var errTimeout = errors.New("it takes too long (emperor-network-timeout)")
 
 // connecting is one Up.
 type connecting struct {
-	*Stage
+	stage   *Stage
 	request Request
 	link    *Link
 	out, in rtnetlink
@@ -90,10 +90,10 @@ func (c *connecting) leave() {
 func (c *connecting) lease(context.Context) error {
 	l, wish := c.link, c.request.Wish
 	if l.bridge == 0 {
-		l.pool, l.Gateways = c.pool, c.gateways
+		l.pool, l.Gateways = c.stage.pool, c.stage.gateways
 	}
 	if l.pool == nil {
-		return c.ports.hold(l.Vassal, wish.Publish)
+		return c.stage.ports.hold(l.Vassal, wish.Publish)
 	}
 	addresses, reused, err := l.pool.Lease(l.Vassal)
 	if err != nil {
@@ -117,7 +117,7 @@ func (c *connecting) lease(context.Context) error {
 	if reused {
 		forgetConnections(l.Addresses)
 	}
-	return c.ports.hold(l.Vassal, wish.Publish)
+	return c.stage.ports.hold(l.Vassal, wish.Publish)
 }
 
 // fix gives the vassal an address of its file. It must lead to the vassal.
@@ -136,21 +136,21 @@ const salts = 8
 // pair makes both ends, and opens a socket at the other one.
 func (c *connecting) pair(context.Context) (err error) {
 	l := c.link
-	l.hostMAC, l.peerMAC = c.id.macs(l.Vassal)
+	l.hostMAC, l.peerMAC = c.stage.id.macs(l.Vassal)
 	if c.request.Wish.MAC != nil {
 		l.peerMAC = c.request.Wish.MAC
 	}
 	v := namespaces.VethPair{
-		Peer: l.Interface, HostMAC: l.hostMAC, PeerMAC: l.peerMAC, Netns: c.request.Netns, Group: c.id.Group(), MTU: c.request.Wish.MTU, Master: l.bridge,
+		Peer: l.Interface, HostMAC: l.hostMAC, PeerMAC: l.peerMAC, Netns: c.request.Netns, Group: c.stage.id.Group(), MTU: c.request.Wish.MTU, Master: l.bridge,
 	}
 	if v.MTU == 0 {
-		v.MTU = c.mtu
+		v.MTU = c.stage.mtu
 	}
-	if c.in, err = c.enter(c.request.Netns); err != nil {
+	if c.in, err = c.stage.sockets.enter(c.request.Netns); err != nil {
 		return err
 	}
 	for salt := range salts {
-		l.HostInterface = c.id.linkName(l.Vassal, l.Generation, salt)
+		l.HostInterface = c.stage.id.linkName(l.Vassal, l.Generation, salt)
 		v.Host = l.HostInterface
 		if l.Index, err = c.out.AddVeth(v); errors.Is(err, unix.EXFULL) {
 			err = fmt.Errorf("the bridge is full (network = routed): %w", err)
@@ -162,7 +162,7 @@ func (c *connecting) pair(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.arrival = c.watch.expect(l.Index)
+	c.arrival = c.stage.watch.expect(l.Index)
 	if l.held, err = namespaces.DuplicateNetwork(c.request.Netns); err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (c *connecting) inside(context.Context) error { return c.in.Apply(c.link.wi
 
 // rates limits the traffic of the vassal.
 func (c *connecting) rates(context.Context) error {
-	return c.limit(c.out, c.in, c.link, spec.Rate{}, c.request.Wish.Limit)
+	return c.stage.limit(c.out, c.in, c.link, spec.Rate{}, c.request.Wish.Limit)
 }
 
 // limit changes the rates of a link. The traffic to the vassal waits at the host's end, and the
@@ -236,7 +236,7 @@ func (c *connecting) usable(ctx context.Context) error {
 	if missing, err := c.link.absent(c.in); err != nil || !missing.IsValid() {
 		return err
 	}
-	routes, err := c.watchRoutes(c.request.Netns)
+	routes, err := c.stage.sockets.watchRoutes(c.request.Netns)
 	if err != nil {
 		return err
 	}
@@ -262,10 +262,10 @@ func (c *connecting) usable(ctx context.Context) error {
 
 // admit adds the vassal to the policy, and to the links that an emperor has.
 func (c *connecting) admit(context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.links[c.link.Vassal] = c.link
-	return c.repolicy(c.link)
+	c.stage.mu.Lock()
+	defer c.stage.mu.Unlock()
+	c.stage.links[c.link.Vassal] = c.link
+	return c.stage.repolicy(c.link)
 }
 
 // verify reads the result back: another program of the host may configure every new link. From then on
@@ -273,10 +273,10 @@ func (c *connecting) admit(context.Context) error {
 func (c *connecting) verify(context.Context) error {
 	l := c.link
 	if c.request.Lost != nil {
-		c.watch.follow(l.Index, &watched{report: c.request.Lost, examine: c.examiner(l)})
+		c.stage.watch.follow(l.Index, &watched{report: c.request.Lost, examine: c.stage.examiner(l)})
 	}
 	for _, check := range []func() error{
-		func() error { return l.hostFault(c.out, c.id.Group()) },
+		func() error { return l.hostFault(c.out, c.stage.id.Group()) },
 		func() error { return l.insideFault(c.in) },
 		func() error { return l.wayFault(c.in) },
 	} {
@@ -308,17 +308,17 @@ func (c *connecting) undo() error {
 	if l.Index == 0 && l.HostInterface != "" {
 		l.Index = c.made()
 	}
-	return c.dismantle(l)
+	return c.stage.dismantle(l)
 }
 
 // made finds the link after an answer of the kernel was lost. Zero: there is none.
 func (c *connecting) made() namespaces.Index {
-	n, err := c.open()
+	n, err := c.stage.sockets.open()
 	if err != nil {
 		return 0
 	}
 	defer n.Close()
-	if l, err := n.LinkNamed(c.link.HostInterface); err == nil && l.Group == c.id.Group() && slices.Equal(l.MAC, c.link.hostMAC) {
+	if l, err := n.LinkNamed(c.link.HostInterface); err == nil && l.Group == c.stage.id.Group() && slices.Equal(l.MAC, c.link.hostMAC) {
 		return l.Index
 	}
 	return 0

@@ -39,7 +39,7 @@ func (s Auditor) Inside(vassal string, ns netns.NsHandle) []string {
 	if l == nil || l.Index == 0 {
 		return nil
 	}
-	n, err := s.enter(ns)
+	n, err := s.sockets.enter(ns)
 	if err == nil {
 		defer n.Close()
 		err = cmp.Or(l.insideFault(n), l.addressFault(n), l.wayFault(n))
@@ -55,7 +55,7 @@ func (s Auditor) fault(l *Link) error {
 	if l.Index == 0 {
 		return nil // its interface was born in the vassal's namespace
 	}
-	n, err := s.open()
+	n, err := s.sockets.open()
 	if err != nil {
 		return err
 	}
