@@ -40,7 +40,7 @@ type review struct {
 // checked is a configuration with the result of its check, which is the Err of the plan if it
 // failed.
 type checked struct {
-	*Plan
+	plan  *Plan
 	round uint64
 }
 
@@ -122,7 +122,7 @@ func (r *review) due(c monitor.Config) bool {
 		return false
 	}
 	f, known := r.known[c.Name]
-	return !known || f.round != r.rounds.Load() || !f.is(c) || errors.Is(f.Err, reads.ErrSlow)
+	return !known || f.round != r.rounds.Load() || !f.plan.is(c) || errors.Is(f.plan.Err, reads.ErrSlow)
 }
 
 func (r *review) startCheck(ctx context.Context, c monitor.Config) {
@@ -130,7 +130,7 @@ func (r *review) startCheck(ctx context.Context, c monitor.Config) {
 	round := r.rounds.Load()
 	go func() {
 		f := &checked{&Plan{Config: c}, round}
-		f.Facts, f.Err = r.check(c)
+		f.plan.Facts, f.plan.Err = r.check(c)
 		select {
 		case r.over <- f:
 		case <-ctx.Done():
@@ -140,7 +140,7 @@ func (r *review) startCheck(ctx context.Context, c monitor.Config) {
 
 // record records the result of a check, unless the file has changed in the meantime.
 func (r *review) record(ctx context.Context, f *checked) {
-	name := f.Name
+	name := f.plan.Name
 	delete(r.begun, name)
 	r.changed = true
 	r.slow.Reset(checkGrace)
@@ -150,9 +150,9 @@ func (r *review) record(ctx context.Context, f *checked) {
 		}
 		r.known[name] = f
 		switch {
-		case !f.is(c) && r.due(c):
+		case !f.plan.is(c) && r.due(c):
 			r.startCheck(ctx, c)
-		case errors.Is(f.Err, reads.ErrSlow):
+		case errors.Is(f.plan.Err, reads.ErrSlow):
 			r.retry.Reset(checkAgain)
 		}
 	}
@@ -191,10 +191,10 @@ func (r *review) plan(c monitor.Config) *Plan {
 	switch {
 	case !ok || c.Err != nil:
 		return &Plan{Config: c}
-	case f.is(c) && f.Path == c.Path && f.Dir == c.Dir && f.Entry == c.Entry && f.Printed == c.Printed:
-		return f.Plan // shared, and not once for each report
+	case f.plan.is(c) && f.plan.Path == c.Path && f.plan.Dir == c.Dir && f.plan.Entry == c.Entry && f.plan.Printed == c.Printed:
+		return f.plan // shared, and not once for each report
 	}
-	p := &Plan{Config: c, Facts: f.Facts}
-	p.Err = f.Err
+	p := &Plan{Config: c, Facts: f.plan.Facts}
+	p.Err = f.plan.Err
 	return p
 }
