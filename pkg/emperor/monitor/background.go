@@ -16,9 +16,9 @@ type pendingRead struct {
 // pendingRead.
 func (f *files) begin(path string, read func(reads.At) (takeIn func()), slow func(), late func()) {
 	l := &pendingRead{late}
-	f.awaited[l] = true
+	f.report.awaited[l] = true
 	over := func(takeIn func()) {
-		f.deliver(func() { delete(f.awaited, l); takeIn() })
+		f.deliver(func() { delete(f.report.awaited, l); takeIn() })
 	}
 	go func() {
 		err := f.options.Reads.Do(f.ctx, path, func(at reads.At) error {
@@ -41,9 +41,9 @@ func (f *files) deliver(takeIn func()) {
 
 // stopWaiting stops the report from waiting for slow reads.
 func (f *files) stopWaiting() {
-	for l := range f.awaited {
+	for l := range f.report.awaited {
 		if l.late != nil {
-			delete(f.awaited, l)
+			delete(f.report.awaited, l)
 			l.late()
 		}
 	}

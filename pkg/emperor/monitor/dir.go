@@ -76,7 +76,7 @@ func (d *Dir) mark(hints []hint) bool {
 
 // lacksEvents also reports true when nothing at its path is watched any more.
 func (d *Dir) lacksEvents() bool {
-	return d.watch == nil || len(d.dirErrors) > 0 || !d.watch.has(d.path)
+	return d.watch == nil || len(d.memory.dirErrors) > 0 || !d.watch.has(d.path)
 }
 
 // readMarked reads the dirty names. When the directory cannot be read, everything stays unchanged
@@ -90,7 +90,7 @@ func (d *Dir) readMarked() {
 		names[name] = true
 	}
 	clear(d.dirty)
-	known, all, below := d.identities[d.path], names[""], d.hasBelow(d.path)
+	known, all, below := d.memory.identities[d.path], names[""], d.hasBelow(d.path)
 	d.begin(d.path, func(touch reads.At) func() {
 		found, err := d.examine(touch, d.path, known, all, d.list)
 		if err == nil && (!below || !found.covers(known)) { // a claim would keep it mounted
@@ -116,8 +116,8 @@ func (d *Dir) list(dir *os.File) (names []string, err error) {
 func (d *Dir) examined(found foundDir, names map[string]bool, err error) {
 	switch {
 	case err != nil:
-		if !d.reported && !errors.Is(err, reads.ErrSlow) {
-			d.failure = fmt.Errorf("cannot monitor %q: %w", d.path, cause.Of(err))
+		if !d.report.reported && !errors.Is(err, reads.ErrSlow) {
+			d.report.failure = fmt.Errorf("cannot monitor %q: %w", d.path, cause.Of(err))
 		}
 		d.dirFailed(d.path, err)
 		d.dirty[""] = true

@@ -79,7 +79,7 @@ var errCovered = errors.New("an empty file system lies over it, or its own is no
 // trusted records that a directory could be read, and reports whether its entries count: with
 // another file system than before and none of the files, those may be under it.
 func (f *files) trusted(d foundDir) bool {
-	before := f.identities[d.path]
+	before := f.memory.identities[d.path]
 	if d.covers(before) && f.hasBelow(d.path) {
 		f.dirFailed(d.path, errCovered)
 		return false
@@ -87,10 +87,10 @@ func (f *files) trusted(d foundDir) bool {
 	if before != (dirIdentity{}) && before != d.home {
 		f.options.Log.Warn("another file system is at the directory than before: its files count now", "directory", d.path)
 	}
-	f.identities[d.path] = d.home
-	if f.dirErrors[d.path] != "" {
+	f.memory.identities[d.path] = d.home
+	if f.memory.dirErrors[d.path] != "" {
 		f.options.Log.Info("the directory can be read again", "directory", d.path)
-		delete(f.dirErrors, d.path)
+		delete(f.memory.dirErrors, d.path)
 	}
 	return true
 }
@@ -127,9 +127,9 @@ func (f *files) dirFailed(dir string, err error) {
 	if err = cause.Of(err); errors.Is(err, reads.ErrSlow) {
 		err = reads.ErrSlow // the first time and later
 	}
-	if f.dirErrors[dir] == err.Error() {
+	if f.memory.dirErrors[dir] == err.Error() {
 		return
 	}
-	f.dirErrors[dir] = err.Error()
+	f.memory.dirErrors[dir] = err.Error()
 	f.options.Log.Warn("cannot read the directory; its vassals keep running", "directory", dir, "error", err)
 }

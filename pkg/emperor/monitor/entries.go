@@ -55,7 +55,7 @@ func (f *files) entry(c Config) *entry {
 		f.claims.Drop(e.at.Dir, e.at.Name)
 		e.at = c.Entry
 		if e.config.Name != "" {
-			e.config.Entry, f.changed = c.Entry, true
+			e.config.Entry, f.report.changed = c.Entry, true
 		}
 	}
 	return e
@@ -105,7 +105,7 @@ func (f *files) takeResult(e *entry, c Config, r result) {
 	if r.left {
 		r.close()
 		e.reading, e.again, e.places = false, true, r.places
-		f.pace.now.left, f.due = f.pace.now.hasty, f.due || !f.pace.now.hasty
+		f.pace.now.left, f.report.due = f.pace.now.hasty, f.report.due || !f.pace.now.hasty
 		return
 	}
 	if r.program != nil {
@@ -114,7 +114,7 @@ func (f *files) takeResult(e *entry, c Config, r result) {
 	}
 	e.reading = false
 	if e.again = e.again || r.moved || r.same && e.stat != r.stat; e.again {
-		f.due = true
+		f.report.due = true
 	}
 	if r.moved {
 		return
@@ -135,7 +135,7 @@ func (f *files) takeResult(e *entry, c Config, r result) {
 	switch {
 	case e.busy:
 		if errors.Is(e.config.Err, ErrReading) {
-			e.config, f.changed = Config{}, true
+			e.config, f.report.changed = Config{}, true
 		}
 	case r.same:
 	case r.err != nil:
@@ -157,7 +157,7 @@ func (f *files) accept(e *entry, c Config) {
 	if old.Err == nil && old.Name != "" && !after(old.Version, c.Version) && old.UID == c.UID && old.GID == c.GID {
 		return
 	}
-	e.config, f.changed = c, true
+	e.config, f.report.changed = c, true
 }
 
 // refuse records a file that cannot be used, with the reason.
@@ -167,7 +167,7 @@ func (f *files) refuse(e *entry, c Config, err error) {
 		return
 	}
 	c.Err = err
-	e.config, f.changed = c, true
+	e.config, f.report.changed = c, true
 }
 
 // absent handles a missing name, which is removed after a while.
@@ -180,7 +180,7 @@ func (f *files) absent(name string, e *entry) {
 	}
 	delete(f.entries, name)
 	f.claims.Drop(e.at.Dir, e.at.Name)
-	f.changed = f.changed || e.config.Name != ""
+	f.report.changed = f.report.changed || e.config.Name != ""
 }
 
 // set returns every configuration, except files that were busy from the start.

@@ -24,20 +24,20 @@ const execTimeout = 10 * time.Second
 // takes the output in.
 func (f *files) execute(e *entry, c Config, r result) {
 	l := &pendingRead{late: func() { f.reportReading(e, c) }}
-	f.awaited[l] = true
-	f.running.Go(func() {
+	f.report.awaited[l] = true
+	f.places.running.Go(func() {
 		defer r.program.Close()
 		select {
-		case f.programs <- struct{}{}:
+		case f.places.programs <- struct{}{}:
 		case <-f.ctx.Done():
 			return
 		}
 		done := r
 		done.program, done.printed = nil, true
 		done.data, done.err = outputOf(f.ctx, r.program, r.stat.uid)
-		<-f.programs
+		<-f.places.programs
 		f.deliver(func() {
-			delete(f.awaited, l)
+			delete(f.report.awaited, l)
 			f.takeResult(e, c, done)
 		})
 	})

@@ -53,26 +53,41 @@ type DirOptions struct {
 // the next rescan. One goroutine uses it, except Rescan. That goroutine never touches a file:
 // reads run outside it, and return their results.
 type files struct {
-	options    DirOptions
-	ctx        context.Context // of Run
-	watch      *watcher        // nil: no events, poll periodically
-	entries    map[string]*entry
-	identities map[string]dirIdentity // of each directory that was read
-	dirErrors  map[string]string      // the logged error of each directory that cannot be read
-	hints      chan []hint
-	results    chan func()           // results of reads, to be processed
-	awaited    map[*pendingRead]bool // reads for which the next report waits
-	changed    bool                  // the set has changed since the last report
-	due        bool                  // there is something to read now
-	pace       pace                  // when a change is read
-	reported   bool                  // there has been a report
-	failure    error                 // of the first rescan
-	programs   chan struct{}         // places of executable files that run
-	running    sync.WaitGroup        // of them
-	asked      chan struct{}         // a client wants a rescan; holds one
-	claims     *claims.Holder
-	retried    time.Time // the last time that busy files were read again
-	single     bool      // each file is claimed, when it is found
+	options DirOptions
+	ctx     context.Context // of Run
+	watch   *watcher        // nil: no events, poll periodically
+	entries map[string]*entry
+	memory  dirMemory
+	hints   chan []hint
+	results chan func() // results of reads, to be processed
+	report  reporting
+	pace    pace // when a change is read
+	places  programPlaces
+	asked   chan struct{} // a client wants a rescan; holds one
+	claims  *claims.Holder
+	retried time.Time // the last time that busy files were read again
+	single  bool      // each file is claimed, when it is found
+}
+
+// dirMemory is the memory of the directories that were read.
+type dirMemory struct {
+	identities map[string]dirIdentity
+	dirErrors  map[string]string // the logged error of each directory that cannot be read
+}
+
+// reporting is the way to the next report.
+type reporting struct {
+	awaited  map[*pendingRead]bool // reads for which it waits
+	changed  bool                  // the set has changed since the last one
+	due      bool                  // there is something to read now
+	reported bool                  // there has been one
+	failure  error                 // of the first rescan
+}
+
+// programPlaces are the places of executable files that run.
+type programPlaces struct {
+	programs chan struct{}
+	running  sync.WaitGroup
 }
 
 // maxPrograms is how many executable files run at a time.
@@ -86,9 +101,9 @@ func newFiles(o DirOptions) files {
 		o.Reads = reads.New()
 	}
 	return files{
-		options: o, entries: map[string]*entry{}, identities: map[string]dirIdentity{}, dirErrors: map[string]string{},
-		hints: make(chan []hint), results: make(chan func()), awaited: map[*pendingRead]bool{},
-		programs: make(chan struct{}, maxPrograms), asked: make(chan struct{}, 1),
+		options: o, entries: map[string]*entry{}, memory: dirMemory{map[string]dirIdentity{}, map[string]string{}},
+		hints: make(chan []hint), results: make(chan func()), report: reporting{awaited: map[*pendingRead]bool{}},
+		places: programPlaces{programs: make(chan struct{}, maxPrograms)}, asked: make(chan struct{}, 1),
 		claims: o.Claims.NewHolder(), pace: newPace(),
 	}
 }
@@ -115,7 +130,7 @@ func (f *files) open(ctx context.Context, path string) {
 
 // close ends the programs and the events of the monitor. It does not wait for reads.
 func (f *files) close() {
-	f.running.Wait()
+	f.places.running.Wait()
 	if f.watch != nil {
 		f.watch.close()
 	}
@@ -151,22 +166,22 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 		defer ticker.Stop()
 		rescan = ticker.C
 	}
-	f.due, f.changed = true, true
+	f.report.due, f.report.changed = true, true
 	for {
-		reading := len(f.awaited) > 0
-		if f.due && !reading {
-			f.due = false
+		reading := len(f.report.awaited) > 0
+		if f.report.due && !reading {
+			f.report.due = false
 			f.pace.begin()
 			quiet.Stop()
 			s.readMarked()
 			slow.Reset(reportDelay)
 			continue
 		}
-		if f.failure != nil {
-			return f.failure
+		if f.report.failure != nil {
+			return f.report.failure
 		}
-		if f.changed && !reading {
-			f.changed, f.reported = false, true
+		if f.report.changed && !reading {
+			f.report.changed, f.report.reported = false, true
 			report(f.set())
 		}
 		answered := false // a read has, or is not waited for any longer
@@ -180,12 +195,12 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 		case batch := <-f.hints:
 			if s.mark(batch) {
 				wait, due := f.pace.arrive(batch)
-				f.due = f.due || due
+				f.report.due = f.report.due || due
 				quiet.Reset(wait)
 			}
 		case <-quiet.C:
 			f.pace.quiet()
-			f.due = true
+			f.report.due = true
 		case <-busy.C:
 			f.retryBusy()
 		case takeIn := <-f.results:
@@ -196,7 +211,7 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 			f.stopWaiting()
 			answered = true
 		}
-		if answered && len(f.awaited) == 0 {
+		if answered && len(f.report.awaited) == 0 {
 			slow.Stop()
 			s.updateWatches()
 			if f.pace.end() {
@@ -212,7 +227,7 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 }
 
 func (f *files) rescanAll(s source) {
-	f.due = s.mark([]hint{{}}) || f.due
+	f.report.due = s.mark([]hint{{}}) || f.report.due
 	for name, e := range f.entries {
 		if e.busy {
 			f.options.Log.Warn("the file is still open for writing; it is read when its writer closes it", "file", name)

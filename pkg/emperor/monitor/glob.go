@@ -20,15 +20,20 @@ import (
 // delay the others.
 type Glob struct {
 	files
-	pattern string   // absolute
-	dir     string   // the directory of a relative pattern
-	base    string   // the directory before the first wildcard, with its spelling
-	parts   []string // of the pattern below that
+	pattern globPattern
 	dirs    map[string]*patternDir
 
 	// The possible subjects of events, since the last rescan.
 	watched map[string]bool // directories; true: of files and nothing else
 	turns   map[place]bool  // places where a path can get another destination
+}
+
+// globPattern is a pattern of paths.
+type globPattern struct {
+	path  string   // absolute
+	dir   string   // the directory of a relative pattern
+	base  string   // the directory before the first wildcard, with its spelling
+	parts []string // of the pattern below that
 }
 
 // patternDir is a directory of a pattern, by its name as the pattern spells it.
@@ -51,21 +56,21 @@ func NewGlob(pattern string, o DirOptions) (*Glob, error) {
 	if dir == "" {
 		dir = "/"
 	}
-	g := &Glob{files: newFiles(o), dir: dir, pattern: filepath.Clean(within(dir, pattern)), dirs: map[string]*patternDir{}}
+	g := &Glob{files: newFiles(o), pattern: globPattern{dir: dir, path: filepath.Clean(within(dir, pattern))}, dirs: map[string]*patternDir{}}
 	g.single = true
-	g.base, g.parts = cut(pattern)
+	g.pattern.base, g.pattern.parts = cut(pattern)
 	return g, nil
 }
 
 // String returns the absolute pattern.
-func (g *Glob) String() string { return "glob://" + g.pattern }
+func (g *Glob) String() string { return "glob://" + g.pattern.path }
 
 // path is the absolute path of a name.
-func (g *Glob) path(name string) string { return filepath.Clean(within(g.dir, name)) }
+func (g *Glob) path(name string) string { return filepath.Clean(within(g.pattern.dir, name)) }
 
 // Run implements Monitor.
 func (g *Glob) Run(ctx context.Context, report func(Set)) error {
-	g.open(ctx, g.pattern)
+	g.open(ctx, g.pattern.path)
 	defer g.close()
 	return g.loop(ctx, g, report)
 }
@@ -82,11 +87,11 @@ func (g *Glob) mark(hints []hint) bool {
 	return false
 }
 
-func (g *Glob) lacksEvents() bool { return g.watch == nil || len(g.dirErrors) > 0 }
+func (g *Glob) lacksEvents() bool { return g.watch == nil || len(g.memory.dirErrors) > 0 }
 
 // readMarked visits every directory of the pattern.
 func (g *Glob) readMarked() {
-	g.visit(g.base, g.parts, nil)
+	g.visit(g.pattern.base, g.pattern.parts, nil)
 }
 
 // visit reads a directory for the entries that match the next part of the pattern: files, or
@@ -97,7 +102,7 @@ func (g *Glob) visit(name string, parts []string, late func()) {
 		w = &patternDir{path: g.path(name), last: len(parts) == 1}
 		g.dirs[name] = w
 	}
-	known := g.identities[w.path]
+	known := g.memory.identities[w.path]
 	g.begin(w.path, func(touch reads.At) func() {
 		found, err := g.examine(touch, w.path, known, strings.ContainsAny(parts[0], special), func(d *os.File) ([]string, error) {
 			return matching(d, parts[0])
@@ -116,7 +121,7 @@ func (g *Glob) visited(dir string, found foundDir, parts []string, err error) {
 	switch {
 	case w == nil: // it took so long that it is gone
 		return
-	case dir != g.base && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)):
+	case dir != g.pattern.base && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)):
 		g.dirGone(dir)
 		return
 	case err != nil:
@@ -134,7 +139,7 @@ func (g *Glob) visited(dir string, found foundDir, parts []string, err error) {
 		case !w.last:
 			g.visit(name, parts[1:], func() {})
 		case g.isVassal(entry):
-			g.refresh(found.home, Config{Name: name, Path: g.path(name), Dir: g.dir, Entry: Entry{found.id, entry}})
+			g.refresh(found.home, Config{Name: name, Path: g.path(name), Dir: g.pattern.dir, Entry: Entry{found.id, entry}})
 		}
 	}
 	g.forget(dir, func(name string) bool { return !there[name] })
@@ -150,8 +155,8 @@ func (g *Glob) dirGone(dir string) {
 func (g *Glob) dropDir(dir string) {
 	path := g.dirs[dir].path
 	delete(g.dirs, dir)
-	delete(g.identities, path)
-	delete(g.dirErrors, path)
+	delete(g.memory.identities, path)
+	delete(g.memory.dirErrors, path)
 }
 
 // forget drops everything in or below a directory whose first name there is gone.

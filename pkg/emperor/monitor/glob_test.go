@@ -16,7 +16,7 @@ func (b based) Run(ctx context.Context, report func(Set)) error {
 	return b.Glob.Run(ctx, func(s Set) {
 		short := append(Set{}, s...)
 		for i := range short {
-			short[i].Name = strings.TrimPrefix(short[i].Name, b.base+"/")
+			short[i].Name = strings.TrimPrefix(short[i].Name, b.pattern.base+"/")
 		}
 		report(short)
 	})

@@ -47,12 +47,12 @@ func (d *Dir) claim(found claims.Dir) error {
 // against emperors of the whole directory. A single file is claimed as such. It fails as Lock
 // of a Dir. Other patterns may find the same files: each file is claimed when it is found.
 func (g *Glob) Lock() error {
-	dir, err := g.enter(g.path(g.base))
+	dir, err := g.enter(g.path(g.pattern.base))
 	switch {
 	case errors.Is(err, reads.ErrSlow), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
 		var root unix.Stat_t
 		if err = unix.Stat("/", &root); err == nil {
-			err = g.claims.Pattern("path ", root.Dev, " ", root.Ino, " ", g.pattern)
+			err = g.claims.Pattern("path ", root.Dev, " ", root.Ino, " ", g.pattern.path)
 		}
 	case err == nil:
 		err = g.lockIn(dir)
@@ -64,13 +64,13 @@ func (g *Glob) Lock() error {
 func (g *Glob) lockIn(dir *os.File) error {
 	d, err := claims.DirOf(dir)
 	if err == nil {
-		err = g.claims.Pattern("pattern ", d.Device, " ", d.Inode, " ", strings.Join(g.parts, "/"))
+		err = g.claims.Pattern("pattern ", d.Device, " ", d.Inode, " ", strings.Join(g.pattern.parts, "/"))
 	}
-	if err != nil || len(g.parts) > 1 {
+	if err != nil || len(g.pattern.parts) > 1 {
 		return errors.Join(err, dir.Close())
 	}
-	if err = g.claims.Beside(dir, g.bound); err == nil && !strings.ContainsAny(g.parts[0], special) {
-		err = claims.Patiently(func() error { return g.claims.Entry(d, g.parts[0]) })
+	if err = g.claims.Beside(dir, g.bound); err == nil && !strings.ContainsAny(g.pattern.parts[0], special) {
+		err = claims.Patiently(func() error { return g.claims.Entry(d, g.pattern.parts[0]) })
 	}
 	return err
 }
