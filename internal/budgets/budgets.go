@@ -19,8 +19,8 @@ type Figures struct {
 	// cyclomatic complexity of each function, all sorted by value.
 	Lines                        int
 	Files, Functions, Complexity []Figure
-	// Structs have the number of fields of each struct type, and Methods the number of methods
-	// of each type, sorted by value.
+	// Structs have the number of fields of each struct type, with the promoted fields of embedded
+	// structs of the same package, and Methods the number of methods of each type, sorted by value.
 	Structs, Methods []Figure
 	// Exported counts exported names of package level and methods, Documented the ones with
 	// a comment, and Interfaces the interface types with a name.
@@ -37,7 +37,7 @@ type Figure struct {
 // Measure measures the Go files below a directory, without tests, test data and hidden
 // directories.
 func Measure(root string) (f Figures, err error) {
-	methods := map[string]int{}
+	methods, structs := map[string]int{}, map[string]*ast.StructType{}
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		name := d.Name()
 		switch {
@@ -48,8 +48,11 @@ func Measure(root string) (f Figures, err error) {
 		case d.IsDir(), !strings.HasSuffix(name, ".go"), strings.HasSuffix(name, "_test.go"):
 			return nil
 		}
-		return f.file(root, path, methods)
+		return f.file(root, path, methods, structs)
 	})
+	for name, t := range structs {
+		f.Structs = append(f.Structs, Figure{name, fields(name, t, structs)})
+	}
 	for name, n := range methods {
 		f.Methods = append(f.Methods, Figure{name, n})
 	}
@@ -60,7 +63,7 @@ func Measure(root string) (f Figures, err error) {
 }
 
 // file measures one file.
-func (f *Figures) file(root, path string, methods map[string]int) error {
+func (f *Figures) file(root, path string, methods map[string]int, structs map[string]*ast.StructType) error {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, path, nil, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
@@ -85,14 +88,14 @@ func (f *Figures) file(root, path string, methods map[string]int) error {
 			}
 			f.export(d.Name, d.Doc)
 		case *ast.GenDecl:
-			f.declaration(short, d)
+			f.declaration(short, d, structs)
 		}
 	}
 	return nil
 }
 
 // declaration measures types, constants and variables.
-func (f *Figures) declaration(path string, d *ast.GenDecl) {
+func (f *Figures) declaration(path string, d *ast.GenDecl, structs map[string]*ast.StructType) {
 	for _, spec := range d.Specs {
 		switch s := spec.(type) {
 		case *ast.TypeSpec:
@@ -101,7 +104,7 @@ func (f *Figures) declaration(path string, d *ast.GenDecl) {
 			case *ast.InterfaceType:
 				f.Interfaces++
 			case *ast.StructType:
-				f.Structs = append(f.Structs, Figure{filepath.Dir(path) + "." + s.Name.Name, t.Fields.NumFields()})
+				structs[filepath.Dir(path)+"."+s.Name.Name] = t
 			}
 		case *ast.ValueSpec:
 			for _, name := range s.Names {
@@ -109,6 +112,29 @@ func (f *Figures) declaration(path string, d *ast.GenDecl) {
 			}
 		}
 	}
+}
+
+// fields counts the fields of a struct type with that name. The fields of an embedded struct of the same package
+// count instead of the embedded one, also behind a pointer.
+func fields(name string, t *ast.StructType, structs map[string]*ast.StructType) (n int) {
+	for _, field := range t.Fields.List {
+		if len(field.Names) > 0 {
+			n += len(field.Names)
+			continue
+		}
+		of := field.Type
+		if pointer, ok := of.(*ast.StarExpr); ok {
+			of = pointer.X
+		}
+		n++
+		if id, ok := of.(*ast.Ident); ok {
+			inner := name[:strings.LastIndex(name, ".")+1] + id.Name
+			if embedded := structs[inner]; embedded != nil {
+				n += fields(inner, embedded, structs) - 1
+			}
+		}
+	}
+	return n
 }
 
 func (f *Figures) export(name *ast.Ident, docs ...*ast.CommentGroup) {

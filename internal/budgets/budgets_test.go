@@ -54,6 +54,26 @@ var inputs = map[string]bool{
 	"pkg/emperor/process.Launcher": true, // options of launches
 	"pkg/wire.Order":               true, // a message to a vassal
 	"internal/control.uwsgiVassal": true, // a message of uWSGI's statistics
+	"pkg/emperor.Record":           true, // a message to clients: one JSON object, in parts by subject
+	"pkg/emperor.Request":          true, // the input of one launch: its configuration, which no code changes, and its place in the life
+}
+
+// Fields of embedded structs count, through pointers too, but only those of the same package.
+func TestPromotedFieldsCount(t *testing.T) {
+	dir := t.TempDir()
+	source := "package p\n\nimport \"io\"\n\ntype a struct {\n\tx, y int\n\t*b\n\tio.Reader\n\tc b\n}\n\ntype b struct{ d }\n\ntype d struct{ u, v, w int }\n"
+	if err := os.WriteFile(filepath.Join(dir, "p.go"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Measure(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range f.Structs {
+		if want := map[string]int{"..a": 7, "..b": 3, "..d": 3}[x.Name]; x.Value != want {
+			t.Errorf("%s has %d fields, want %d", x.Name, x.Value, want)
+		}
+	}
 }
 
 // TestTable prints the figures, with -v.

@@ -89,8 +89,6 @@ type Facts struct {
 	Places    []address.Place
 	// OwnNetwork: it is not in the emperor's network namespace.
 	OwnNetwork bool
-	// Temporary are the paths of directories that end with each generation.
-	Temporary []string
 	// Network is its place in the network. Zero: it is not connected, or by hooks.
 	Network spec.Wish
 	// Cgroup has the limits of its processes; its name is the launcher's.
@@ -129,6 +127,8 @@ type Files struct {
 	// Directories are those that it has for its user. Make: it cannot make them itself.
 	Directories []Directory
 	Make        bool
+	// Temporary are the paths of directories that end with each generation.
+	Temporary []string
 }
 
 // Directory is a directory of a vassal's user.
@@ -142,10 +142,15 @@ type Directory struct {
 type Plan struct {
 	monitor.Config
 	Facts
-	// Zerg numbers the reinforcement that it is for, from 1, and Of is the vassal
-	// that asked for it. Zero: it is for the vassal itself.
-	Zerg int
-	Of   string
+	// Zerg is the reinforcement that it is for. Zero: it is for the vassal itself.
+	Zerg Zerg
+}
+
+// Zerg is a reinforcement of a vassal.
+type Zerg struct {
+	// Number counts the zergs of a vassal, from 1. Of is the vassal that asked for it.
+	Number int
+	Of     string
 }
 
 // Change is the class of a change between two configurations.

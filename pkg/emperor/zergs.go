@@ -18,7 +18,7 @@ func (e *Emperor) startZerg(v *vassal) {
 		number++
 	}
 	plan := *v.run.config
-	plan.Zerg, plan.Of, plan.Name = number, v.name, zergName(v.name, number)
+	plan.Zerg, plan.Name = Zerg{number, v.name}, zergName(v.name, number)
 	z := newVassal(e, plan.Name, v.file.source)
 	z.parent, z.wish.wanted = v, &plan
 	e.vassals.add(z)

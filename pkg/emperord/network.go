@@ -187,7 +187,7 @@ func (g *gathered) forgotten(name string) {
 // Connect implements emperor.Network.
 func (n *connections) Connect(ctx context.Context, r emperor.Request, ns netns.NsHandle, lost func(reason string)) (emperor.Connection, error) {
 	wish := r.Network
-	if r.Zerg > 0 { // the vassal that it reinforces has these
+	if r.Zerg.Number > 0 { // the vassal that it reinforces has these
 		wish.Publish, wish.Addresses, wish.MAC, wish.Routes = nil, nil, nil, nil
 	}
 	by := n.link

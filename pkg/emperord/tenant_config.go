@@ -34,7 +34,7 @@ func (r *reading) checkTenant(c monitor.Config, loader config.Loader, f emperor.
 		f.Reads, whole = first.Reads()
 		f.ReadsMore = !whole
 		f.LogTo = first.LogTo
-		f.Temporary = first.RuntimeDirectories(os.Geteuid())
+		f.Files.Temporary = first.RuntimeDirectories(os.Geteuid())
 		f.Fallback = mistakes != nil && first.Fallback != ""
 		if p, ok := first.Exceeding(r.capabilities); ok {
 			mistakes = joined(mistakes, config.Problems{p})

@@ -153,7 +153,7 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 		}
 		f.LogTo = v.LogTo
 		f.Account = r.account(v)
-		f.Temporary = v.RuntimeDirectories(os.Geteuid())
+		f.Files.Temporary = v.RuntimeDirectories(os.Geteuid())
 		f.Addresses, f.OwnNetwork = v.Addresses(), r.clone.Has(namespaces.NewNet)
 		for _, a := range f.Addresses {
 			f.Places = append(f.Places, r.placed(a, c.Dir))

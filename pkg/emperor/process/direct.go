@@ -128,7 +128,7 @@ func (b birth) suits() bool {
 		return false
 	case b.clone&(namespaces.NewUser|namespaces.NewTime) != 0, l.IDs != nil:
 		return false // the parent writes the maps, and checks the time
-	case r.Socket != nil, len(r.Kept) > 0, r.Zerg > 0, r.Templates != nil, r.Network.Connects():
+	case r.Socket != nil, len(r.Kept) > 0, r.Zerg.Number > 0, r.Templates != nil, r.Network.Connects():
 		return false
 	case len(l.childHooks(r)) > 0, l.Libraries.Wanted(), !l.Wrappers.None():
 		return false

@@ -51,8 +51,8 @@ func (l *Launcher) vassalEnviron() []string {
 func (l *Launcher) wrapperEnviron(p emperor.Plan) []string {
 	vars := slices.DeleteFunc(VassalEnviron(l.Environ), func(v string) bool { return !l.passes(v) && !names(p, v) })
 	vars = append(vars, wire.PipeEnv+"="+strconv.Itoa(pipeFD))
-	if p.Zerg > 0 {
-		vars = append(vars, "UWSGI_BROODLORD_NUM="+strconv.Itoa(p.Zerg))
+	if p.Zerg.Number > 0 {
+		vars = append(vars, "UWSGI_BROODLORD_NUM="+strconv.Itoa(p.Zerg.Number))
 	}
 	return vars
 }

@@ -115,7 +115,7 @@ func (r *resources) guard(l namespaces.Peer) {
 func (r *resources) openEntry() {
 	s := r.launcher
 	links := s.links(r.request)
-	r.entry.Directories = absent(r.request.Temporary)
+	r.entry.Directories = absent(r.request.Files.Temporary)
 	if s.Ledger == nil || !links && r.cgroup != nil && len(r.entry.Directories) == 0 {
 		return
 	}

@@ -68,8 +68,8 @@ func bytesOf(texts []string) (list [][]byte) {
 // configOf names the configuration as uWSGI does: the option follows the extension.
 func configOf(p emperor.Plan) wire.ProgramConfig {
 	c := wire.ProgramConfig{Option: "--config", Name: []byte(p.Name), Printed: p.Printed}
-	if p.Zerg > 0 {
-		c.Name, c.Section = []byte(p.Of), "zerg"
+	if p.Zerg.Number > 0 {
+		c.Name, c.Section = []byte(p.Zerg.Of), "zerg"
 	}
 	switch filepath.Ext(string(c.Name)) {
 	case ".xml":
