@@ -152,13 +152,12 @@ func (v *held) send(x errand, stdio [3]*os.File) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	visit := namespaces.Visit{Program: self, Namespaces: which, At: v.PID, AtRoot: x.Address == nil, Held: v.pidfd, Confine: !v.asRoot}
+	visit := namespaces.Visit{Program: self, Namespaces: which, Of: namespaces.PID(v.PID), At: v.PID, AtRoot: x.Address == nil, Held: v.pidfd, Confine: !v.asRoot}
 	if !v.asRoot {
 		if visit.Landlocks, err = v.Landlocks.Known(); err != nil {
 			return nil, fmt.Errorf("%w (--root enters without)", err)
 		}
 	}
-	visit.Open = func(kind namespaces.Flags) (*os.File, error) { return namespaces.OpenOf(v.PID, kind) }
 	visitor, err := visit.Prepare(x)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,6 @@
-// Package inotify reads changes of directories from the kernel (inotify(7)).
+// Package inotify reads changes of directories from the kernel (inotify(7)). It is for the program
+// vassal, which must stay small, and for files that are only complete when their writer closes them:
+// fsnotify has no such event. The monitors of the emperor use fsnotify.
 package inotify
 
 import (

@@ -33,8 +33,8 @@ type Joiner struct {
 	// Environ is the environment of the helper while it is root in the emperor's namespaces.
 	// It must come from the operator. Empty: none.
 	Environ []string
-	// Open returns a descriptor of one namespace of the process. Required.
-	Open func(namespaces.Flags) (*os.File, error)
+	// Of opens the namespaces of the process. Required.
+	Of namespaces.Opener
 	// Subject and Shells as in Runner.
 	Subject Subject
 	Shells  []string
@@ -65,7 +65,7 @@ func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(lin
 	if err != nil {
 		return err
 	}
-	visit := namespaces.Visit{Program: j.Program, Namespaces: which, Open: j.Open, At: j.Confine, Held: j.Held, Confine: j.Confine != 0, Landlocks: j.Landlocks}
+	visit := namespaces.Visit{Program: j.Program, Namespaces: which, Of: j.Of, At: j.Confine, Held: j.Held, Confine: j.Confine != 0, Landlocks: j.Landlocks}
 	visitor, err := visit.Prepare(j.errand(h, e))
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,7 +21,15 @@ func (f Flags) Kinds() []Flags {
 	return kinds
 }
 
-// enter moves the calling thread into a namespace. Its goroutine must be locked to the thread;
+// enterNetwork moves the calling thread into a network namespace, as enter does.
+func enterNetwork(network netns.NsHandle) error {
+	if err := netns.Set(network); err != nil {
+		return fmt.Errorf("cannot enter the %s namespace: %w", NewNet, err)
+	}
+	return nil
+}
+
+// enter moves the calling thread into a namespace of another kind. Its goroutine must be locked to the thread;
 // it must be the main thread when processes that it starts are to be in the namespace as well.
 // For a pid namespace, only processes started later are in it. No thread of a Go program can
 // enter a user or time namespace (setns(2)).
@@ -67,13 +76,19 @@ func shares(pid int, entry string) (bool, error) {
 	return os.SameFile(theirs, ours), nil
 }
 
-// OpenOf returns a descriptor of a namespace of a process. The caller closes it, and makes
-// sure that the process has not been reaped since its pid was read.
-func OpenOf(pid int, which Flags) (*os.File, error) {
+// PID opens the namespaces of the process with that pid. The caller makes sure that the process
+// has not been reaped since its pid was read.
+type PID int
+
+// OpenNamespace implements Opener.
+func (p PID) OpenNamespace(which Flags) (*os.File, error) {
 	for _, n := range names {
 		if n.flag == which {
-			return os.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, n.entry))
+			return os.Open(fmt.Sprintf("/proc/%d/ns/%s", p, n.entry))
 		}
 	}
 	return nil, fmt.Errorf("cannot open namespace %q: not exactly one", which)
 }
+
+// OpenNetwork implements Opener.
+func (p PID) OpenNetwork() (netns.NsHandle, error) { return netns.GetFromPid(int(p)) }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/memfd"
@@ -22,9 +23,9 @@ const visitorName = "emperor-setns"
 type Visit struct {
 	// Program is a program whose main calls Arrive for a visitor. Required.
 	Program string
-	// Namespaces that the helper enters. Open returns a descriptor of each. Required.
+	// Namespaces that the helper enters, of the process Of. Required.
 	Namespaces Flags
-	Open       func(Flags) (*os.File, error)
+	Of         Opener
 	// At is a process that must not be reaped before Prepare returns. The helper enters its
 	// root directory and, unless AtRoot, its working directory. Zero: the helper stays in the
 	// root directory of its namespaces.
@@ -37,6 +38,25 @@ type Visit struct {
 	// root. Landlocks are restrictions of the process, whose paths the helper opens in its root.
 	Confine   bool
 	Landlocks []Landlock
+}
+
+// Opener opens the namespaces of one process. The caller closes the results.
+type Opener interface {
+	// OpenNetwork opens the network namespace, and OpenNamespace any other.
+	OpenNetwork() (netns.NsHandle, error)
+	OpenNamespace(which Flags) (*os.File, error)
+}
+
+// open opens one namespace of the process, as a file that can be passed to the helper.
+func (v Visit) open(kind Flags) (*os.File, error) {
+	if kind != NewNet {
+		return v.Of.OpenNamespace(kind)
+	}
+	network, err := v.Of.OpenNetwork()
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(network), "network namespace"), nil // which owns the handle from here on
 }
 
 // Visitor is a helper that is ready to be started with Files as its descriptors from 3 on. It
@@ -82,7 +102,7 @@ func (v Visit) Prepare(errand any) (_ *Visitor, err error) {
 	}
 	var alone []string
 	for _, kind := range v.Namespaces.Kinds() {
-		f, err := v.Open(kind)
+		f, err := v.open(kind)
 		if err != nil {
 			return nil, err
 		}
@@ -225,6 +245,15 @@ func (a *Arrival) Enter() error {
 		return f
 	}
 	for _, kind := range a.task.Namespaces.Kinds() {
+		if kind == NewNet {
+			network := netns.NsHandle(next)
+			next++
+			if err := enterNetwork(network); err != nil {
+				return err
+			}
+			network.Close()
+			continue
+		}
 		ns := file("namespace")
 		if !threadless.Has(kind) { // nsenter has entered these already
 			if err := enter(kind, ns); err != nil {

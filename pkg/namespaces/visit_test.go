@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vishvananda/netns"
 )
 
 // An errand may be longer than a pipe holds, without a reader, and the programs that pass it
@@ -39,14 +41,30 @@ func TestErrandOfAVisitor(t *testing.T) {
 	}
 }
 
+// openFake opens a null device in the place of each namespace, or fails.
+type openFake struct{ err error }
+
+func (o openFake) OpenNamespace(Flags) (*os.File, error) {
+	if o.err != nil {
+		return nil, o.err
+	}
+	return os.Open(os.DevNull)
+}
+
+func (o openFake) OpenNetwork() (netns.NsHandle, error) {
+	if o.err != nil {
+		return netns.None(), o.err
+	}
+	return netns.GetFromPath(os.DevNull)
+}
+
 // Namespaces that no multi-threaded program can enter are entered by another program first,
 // which gets only their descriptors and the program's.
 func TestVisitorOfAUserNamespace(t *testing.T) {
 	if _, err := exec.LookPath("nsenter"); err != nil {
 		t.Skip("there is no nsenter")
 	}
-	null := func(Flags) (*os.File, error) { return os.Open(os.DevNull) }
-	v, err := Visit{Program: "/proc/self/exe", Namespaces: NewNet | NewUser | NewTime, Open: null}.Prepare(nil)
+	v, err := Visit{Program: "/proc/self/exe", Namespaces: NewNet | NewUser | NewTime, Of: openFake{}}.Prepare(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +77,7 @@ func TestVisitorOfAUserNamespace(t *testing.T) {
 		t.Errorf("%d files and %q, want %q", len(v.Files), got, want)
 	}
 	failed := errors.New("no such namespace")
-	_, err = Visit{Namespaces: NewNet, Open: func(Flags) (*os.File, error) { return nil, failed }}.Prepare(nil)
+	_, err = Visit{Namespaces: NewNet, Of: openFake{failed}}.Prepare(nil)
 	if !errors.Is(err, failed) {
 		t.Errorf("without a namespace: %v", err)
 	}

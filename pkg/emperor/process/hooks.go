@@ -45,7 +45,7 @@ func (l *Launcher) runner(r emperor.Request, c *child) hooks.Runner {
 // joiner runs hooks in the namespaces of a child.
 func (l *Launcher) joiner(c *child, who hooks.Subject) hooks.Joiner {
 	return hooks.Joiner{
-		Program: l.Programs.At(l.Program), Environ: l.Environ, Open: c.process.OpenNamespace, Subject: who, Shells: l.Shells, Libraries: l.Libraries, Cgroups: l.Cgroups,
+		Program: l.Programs.At(l.Program), Environ: l.Environ, Of: c.process, Subject: who, Shells: l.Shells, Libraries: l.Libraries, Cgroups: l.Cgroups,
 	}
 }
 

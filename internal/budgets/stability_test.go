@@ -1,0 +1,159 @@
+package budgets
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/emperor-go/emperor/"
+
+// statement returns the packages that docs/embedding.md lists as stable and as experimental.
+func statement(t *testing.T) (stable, experimental []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "docs/embedding.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "## Stable packages")
+	first, second, ok := strings.Cut(rest, "## Experimental packages")
+	if !ok {
+		t.Fatal("docs/embedding.md has no two lists")
+	}
+	listed := func(text string) (list []string) {
+		for _, row := range regexp.MustCompile(`(?m)^\|([^|]*)\|`).FindAllStringSubmatch(text, -1) {
+			for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+				list = append(list, name[1])
+			}
+		}
+		return list
+	}
+	return listed(first), listed(second)
+}
+
+// importable returns the directories of all packages that other modules can import.
+func importable(t *testing.T) (list []string) {
+	t.Helper()
+	for _, top := range []string{"pkg", "webserver"} {
+		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() || d.Name() == "testdata" {
+				return err
+			}
+			if files, _ := filepath.Glob(path + "/*.go"); len(files) > 0 {
+				name, _ := filepath.Rel(root, path)
+				list = append(list, name)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return list
+}
+
+// The statement of stability names each package that can be imported, once.
+func TestStabilityIsStated(t *testing.T) {
+	stable, experimental := statement(t)
+	all := importable(t)
+	for _, name := range all {
+		if slices.Contains(stable, name) == slices.Contains(experimental, name) {
+			t.Errorf("docs/embedding.md must list %s once, as stable or as experimental", name)
+		}
+	}
+	for _, name := range slices.Concat(stable, experimental) {
+		if !slices.Contains(all, name) {
+			t.Errorf("docs/embedding.md lists %s, which cannot be imported", name)
+		}
+	}
+}
+
+// The exported names of stable packages have no types of experimental packages.
+func TestStablePackagesShowNoExperimentalTypes(t *testing.T) {
+	stable, experimental := statement(t)
+	for _, dir := range stable {
+		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, used := range shown(file) {
+				if slices.Contains(experimental, used) {
+					t.Errorf("%s: an exported name has a type of %s", path, used)
+				}
+			}
+		}
+	}
+}
+
+// shown returns the packages of this module whose types are in exported declarations.
+func shown(file *ast.File) (list []string) {
+	imported := map[string]string{}
+	for _, i := range file.Imports {
+		path, _ := strconv.Unquote(i.Path.Value)
+		if short, ours := strings.CutPrefix(path, module); ours {
+			imported[filepath.Base(short)] = short
+		}
+	}
+	walk := func(n ast.Node) {
+		ast.Inspect(n, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.Field:
+				if len(n.Names) > 0 && !slices.ContainsFunc(n.Names, (*ast.Ident).IsExported) {
+					return false
+				}
+			case *ast.SelectorExpr:
+				if name, ok := n.X.(*ast.Ident); ok && imported[name.Name] != "" {
+					list = append(list, imported[name.Name])
+				}
+			}
+			return true
+		})
+	}
+	signature := func(f *ast.FuncType) {
+		for _, fields := range []*ast.FieldList{f.TypeParams, f.Params, f.Results} {
+			if fields != nil {
+				for _, field := range fields.List {
+					walk(field.Type)
+				}
+			}
+		}
+	}
+	for _, d := range file.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if d.Name.IsExported() && (d.Recv == nil || ast.IsExported(receiver(d))) {
+				signature(d.Type)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				switch s := spec.(type) {
+				case *ast.TypeSpec:
+					if s.Name.IsExported() {
+						walk(s.Type)
+					}
+				case *ast.ValueSpec:
+					if s.Type != nil && slices.ContainsFunc(s.Names, (*ast.Ident).IsExported) {
+						walk(s.Type)
+					}
+				}
+			}
+		}
+	}
+	return list
+}
