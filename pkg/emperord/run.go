@@ -40,12 +40,34 @@ func run(ctx context.Context, around outside, o *config.Emperor, a Additions, wa
 	return govern(ctx, around, g)
 }
 
-// govern wires the emperor, top to bottom, and supervises until ctx ends.
+// govern wires the emperor and supervises until ctx ends.
 func govern(ctx context.Context, around outside, g *gathered) error {
+	w, err := wired(ctx, around, g)
+	if err != nil {
+		return err
+	}
+	return actors{emperor: w.emperor.Run, working: w.working(), answering: w.answering()}.run(ctx)
+}
+
+// wiring is the emperor with its parts, which the actors share.
+type wiring struct {
+	gathered *gathered
+	emperor  *emperor.Emperor
+	tune     *tuner
+	touches  *touches
+	gate     *control.Gate
+	answers  *control.Server
+	// transitions are all of the emperor's, for the events. traces runs until the emperor ends.
+	transitions <-chan emperor.Transition
+	traces      func()
+}
+
+// wired starts what launches need, and makes the other parts, top to bottom.
+func wired(ctx context.Context, around outside, g *gathered) (*wiring, error) {
 	o, log, metrics := g.options, g.log, g.sockets.metrics
 	launches := launcher(g, metrics.Hook)
 	if err := launches.Start(ctx, log); err != nil {
-		return err
+		return nil, err
 	}
 	tune := &tuner{
 		args: around.args, from: around.from, environ: around.environ, started: o, options: o,
@@ -57,43 +79,55 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	}
 	options, err := supervision(o, tune.parts)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	touches := newTouches(o.Process.Touch, g.files, log)
+	w := &wiring{gathered: g, tune: tune, touches: newTouches(o.Process.Touch, g.files, log)}
 	around.ready()
-	e := emperor.New(options)
-	gate := &control.Gate{Confines: launches.Confines, Log: log, Groups: g.sockets.groups.command, ReadGroups: g.sockets.groups.read, Owners: g.sockets.groups.owners}
-	events := g.events
-	events.Told, events.Gone = metrics.Told, g.forgotten
-	transitions := e.Follow()
-	traces := tracer(o, e, log)
-	look := func() { rescan(g.monitors) }
-	answers := &control.Server{
-		Emperor: e, Output: g.output, Events: events, Rescan: look, Meter: g.sockets.meter, Gate: gate, Log: log, Stopping: ctx.Done(), Network: g.audited(), Tyrant: o.Tyrant.On,
-		Changes: tune.parts.readers.changes,
-		Info:    control.Info{Version: version.Number, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String())},
+	w.emperor = emperor.New(options)
+	groups := g.sockets.groups
+	w.gate = &control.Gate{Confines: launches.Confines, Log: log, Groups: groups.command, ReadGroups: groups.read, Owners: groups.owners}
+	g.events.Told, g.events.Gone = metrics.Told, g.forgotten
+	w.transitions, w.traces = w.emperor.Follow(), tracer(o, w.emperor, log)
+	w.answers = &control.Server{
+		Emperor: w.emperor, Output: g.output, Events: g.events, Rescan: w.rescan, Meter: g.sockets.meter, Gate: w.gate, Log: log,
+		Stopping: ctx.Done(), Network: g.audited(), Tyrant: o.Tyrant.On, Changes: tune.parts.readers.changes,
+		Info: control.Info{
+			Version: version.Number, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String()),
+		},
 	}
-	return actors{
-		emperor: e.Run,
-		working: append(g.sockets.keepers(e, o.RuntimeDir),
-			task(func(ctx context.Context) { keepClaims(ctx, g.registry, log) }),
-			task(func(ctx context.Context) { g.commands.keep(ctx, o.RuntimeDir) }),
-			task(func(ctx context.Context) { reapOrphans(ctx, o) }),
-			task(func(ctx context.Context) { returnMemory(ctx, e) }),
-			task(measureCapacity(o, log).watcher(e)),
-			task(func(ctx context.Context) { warnOpen(ctx, o, log) }),
-			task(func(ctx context.Context) { report(ctx, e, log) }),
-			task(touches.watch),
-			task(g.watchNames),
-			task(func(ctx context.Context) { handleSignals(ctx, e, tune, touches.files, look, log) }),
-		),
-		answering: append(g.sockets.servers(e, answers, g.page(e, answers, tune.parts.readers)),
-			task(func(context.Context) { events.Run(transitions) }), // they end with the emperor
-			task(func(context.Context) { traces() }),
-			task(func(ctx context.Context) { g.commands.receiveAll(ctx, e, gate) }),
-		),
-	}.run(ctx)
+	return w, nil
 }
+
+// working are the actors beside the emperor.
+func (w *wiring) working() []actor {
+	g, e := w.gathered, w.emperor
+	o, log := g.options, g.log
+	return append(g.sockets.keepers(e, o.RuntimeDir),
+		task(func(ctx context.Context) { keepClaims(ctx, g.registry, log) }),
+		task(func(ctx context.Context) { g.commands.keep(ctx, o.RuntimeDir) }),
+		task(func(ctx context.Context) { reapOrphans(ctx, o) }),
+		task(func(ctx context.Context) { returnMemory(ctx, e) }),
+		task(measureCapacity(o, log).watcher(e)),
+		task(func(ctx context.Context) { warnOpen(ctx, o, log) }),
+		task(func(ctx context.Context) { report(ctx, e, log) }),
+		task(w.touches.watch),
+		task(g.watchNames),
+		task(func(ctx context.Context) { handleSignals(ctx, e, w.tune, w.touches.files, w.rescan, log) }),
+	)
+}
+
+// answering are the actors that answer clients until the emperor has ended.
+func (w *wiring) answering() []actor {
+	g := w.gathered
+	return append(g.sockets.servers(w.emperor, w.answers, g.page(w.emperor, w.answers, w.tune.parts.readers)),
+		task(func(context.Context) { g.events.Run(w.transitions) }), // they end with the emperor
+		task(func(context.Context) { w.traces() }),
+		task(func(ctx context.Context) { g.commands.receiveAll(ctx, w.emperor, w.gate) }),
+	)
+}
+
+// rescan makes all monitors rescan now.
+func (w *wiring) rescan() { rescan(w.gathered.monitors) }
 
 // warn logs warnings about the emperor's options.
 func warn(log *slog.Logger, warnings config.Problems) {
