@@ -30,7 +30,9 @@ func (f exitError) Unwrap() error { return f.error }
 type operator struct {
 	dir    string
 	asJSON bool
-	asked  *control.Client // nil: no request yet
+	// changes: the command may end processes and start others. It prints the time between them.
+	changes bool
+	asked   *control.Client // nil: no request yet
 }
 
 // operate makes a command that talks to an emperor. The context of run ends with the first stop

@@ -75,6 +75,7 @@ func waiting(wait bool) string {
 
 // doTo applies a verb to all vassals that words select.
 func (o *operator) doTo(ctx context.Context, c *cobra.Command, words []string, verb emperor.Verb, wait bool) error {
+	o.changes = verb == emperor.Restart || verb == emperor.Reload
 	if single(words) {
 		return o.do(ctx, c, words[0], verb, wait)
 	}
@@ -130,8 +131,17 @@ func (o *operator) do(ctx context.Context, c *cobra.Command, name string, verb e
 // report prints the result of a finished operation.
 func (o *operator) report(c *cobra.Command, a control.Answer) {
 	if a.Error == "" && a.Done {
-		fmt.Fprintf(c.OutOrStdout(), "%s: %s, generation %d, config %s\n", readable.Clean(a.Name), a.Vassal.State, a.Vassal.Generation, a.Vassal.Config)
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s, generation %d, config %s%s\n", readable.Clean(a.Name), a.Vassal.State, a.Vassal.Generation, a.Vassal.Config, o.gapOf(a.Vassal))
 	}
+}
+
+// gapOf returns for how long a change has left the addresses of a vassal's own without service. At its
+// published ports, and at sockets in the network of the emperor, clients wait. Empty: it has no such address.
+func (o *operator) gapOf(v emperor.Record) string {
+	if !o.changes || v.ReloadGap == 0 || v.Network == nil || len(v.Network.Addresses) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %.2f s without service at %s", float64(v.ReloadGap)/1000, v.Network.Addresses[0])
 }
 
 // failure returns the error of an operation, or nil when it has succeeded.

@@ -34,6 +34,15 @@ type Connection interface {
 	Close() error
 }
 
+// Holder is a Connection whose clients can wait for the next generation. A Connection need not be one.
+type Holder interface {
+	// Hold makes clients of the published ports wait, from now on and after Close, until Admit of the
+	// next generation. It is called before the process is asked to stop.
+	Hold() error
+	// Admit lets the clients that wait in: this generation accepts.
+	Admit() error
+}
+
 // Attachment is the place of a vassal in the network, for people and hooks.
 type Attachment struct {
 	// Mode is how it is connected, such as routed.

@@ -46,15 +46,15 @@ var answers = map[State][]Input{
 	Throttled:  {Due},
 }
 
-// A change of the file has the way of an operator's restart, which begins a gap where it ends a
+// A change of the file has the way of an operator's restart, and both begin a gap where they end a
 // process that serves. Reloads are asked of these states only, and each state with a process
 // records the loss of its network.
 func TestChangesAndReloadsInEveryState(t *testing.T) {
 	for _, s := range States() {
 		next, do, listed := step(s, Want)
 		replaced, replace, asked := step(s, Replace)
-		if s.in(serving) {
-			do = doStopChanged
+		if s.in(serving) != (do == doStopChanged) {
+			t.Errorf("%s: a restart does %q", s, do)
 		}
 		if replaced != next || asked != listed || replace != do {
 			t.Errorf("%s: a change leads to %s by %q, and a restart to %s by %q", s, replaced, replace, next, do)

@@ -88,6 +88,22 @@ type listed struct {
 	generation uint64
 }
 
+// Hold implements emperor.Holder.
+func (l *listed) Hold() error {
+	if h, ok := l.Connection.(emperor.Holder); ok {
+		return h.Hold()
+	}
+	return nil
+}
+
+// Admit implements emperor.Holder.
+func (l *listed) Admit() error {
+	if h, ok := l.Connection.(emperor.Holder); ok {
+		return h.Admit()
+	}
+	return nil
+}
+
 // Close implements emperor.Connection.
 func (l *listed) Close() error {
 	defer l.list.remove(l.vassal, l.generation)
@@ -270,6 +286,12 @@ func (c *connection) Change(ctx context.Context, p emperor.Plan, ns netns.NsHand
 	c.wish.Publish, c.wish.Allow, c.wish.Limit = p.Network.Publish, p.Network.Allow, p.Network.Limit
 	return nil
 }
+
+// Hold implements emperor.Holder.
+func (c *connection) Hold() error { return c.stage.Clients.Hold(c.link) }
+
+// Admit implements emperor.Holder.
+func (c *connection) Admit() error { return c.stage.Clients.Admit(c.link) }
 
 // Close implements emperor.Connection.
 func (c *connection) Close() error {

@@ -33,7 +33,8 @@ func (s *Stage) dismantle(l *Link) error {
 	if s.links[l.Vassal] == l {
 		delete(s.links, l.Vassal)
 	}
-	failed := []error{s.table.Replace(l.elements, nil), s.repolicy(l)}
+	stays, err := s.Clients.keep(l)
+	failed := []error{err, s.repolicy(l)}
 	l.elements = nil
 	s.mu.Unlock()
 	failed = append(failed, s.guards.remove(l.HostInterface))
@@ -45,7 +46,9 @@ func (s *Stage) dismantle(l *Link) error {
 		l.held.Close()
 	}
 	failed = append(failed, s.leaveBridge(l), s.unbear(l))
-	s.ports.release(l.Vassal, nil)
+	if !stays {
+		s.ports.release(l.Vassal, nil)
+	}
 	return errors.Join(failed...)
 }
 

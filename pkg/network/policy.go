@@ -40,6 +40,7 @@ const (
 	chainRefuse    = "refuse"
 	chainForged    = "forged"
 	setSpoofers    = "spoofers"
+	setHeld        = "held"
 )
 
 // newSpoofers makes the set of links whose forged packets are counted, each by itself.
@@ -53,11 +54,12 @@ type sets struct {
 	publishAt *nftables.Set // address . protocol . port : address . port
 	open      *nftables.Set // source . destination . protocol . port
 	itself    *nftables.Set // source . destination
+	held      *nftables.Set // destination
 }
 
 // all lists them.
 func (s *sets) all() []*nftables.Set {
-	return []*nftables.Set{s.publish, s.publishAt, s.open, s.itself}
+	return []*nftables.Set{s.publish, s.publishAt, s.open, s.itself, s.held}
 }
 
 func newSets(t *nftables.Table, f ipFamily) *sets {
@@ -68,6 +70,7 @@ func newSets(t *nftables.Table, f ipFamily) *sets {
 		publishAt: &nftables.Set{Table: t, Name: "publish-at" + f.suffix, IsMap: true, Concatenation: true, KeyType: concat(f.address, nftables.TypeInetProto, nftables.TypeInetService), DataType: to},
 		open:      &nftables.Set{Table: t, Name: "open" + f.suffix, Concatenation: true, Interval: true, KeyType: concat(f.address, f.address, nftables.TypeInetProto, nftables.TypeInetService)},
 		itself:    &nftables.Set{Table: t, Name: "itself" + f.suffix, Concatenation: true, KeyType: concat(f.address, f.address)},
+		held:      &nftables.Set{Table: t, Name: setHeld + f.suffix, KeyType: f.address},
 	}
 }
 
@@ -98,6 +101,8 @@ func (p *Policy) chains(byFamily []*sets, spoofers *nftables.Set) []chain {
 		{"early", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRef(-310), p.early()},
 		{"arriving", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest, p.published(byFamily)},
 		{"own", nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest, p.publishedHere(byFamily)},
+		{"waiting", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRef(-99), waiting(byFamily)},
+		{"waiting-own", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityRef(-99), waiting(byFamily)},
 		{"forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter, p.forward(byFamily)},
 		{"input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, p.input()},
 		{"leaving", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, p.leaving(byFamily)},
@@ -132,6 +137,15 @@ func (p *Policy) publishedHere(byFamily []*sets) (rules []rule) {
 		rules = append(rules, when(f.within(f.dest, f.loopbackRange), giveBack))
 	}
 	return append(rules, p.published(byFamily)...)
+}
+
+// waiting drops the first packet of a connection to a vassal that is started again: its client repeats it. Published ports are
+// translated before that.
+func waiting(byFamily []*sets) (rules []rule) {
+	for i, f := range families {
+		rules = append(rules, when(f.loadDest(f.key()).in(byFamily[i].held), connection(expr.CtKeySTATE, ctNew), drop))
+	}
+	return rules
 }
 
 // forward decides about packets from and to the emperor's vassals only.

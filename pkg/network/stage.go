@@ -80,6 +80,9 @@ const errNoLink = unix.ENODEV
 // Stage connects vassals to the network of the host. Its methods may be called by many
 // goroutines.
 type Stage struct {
+	// Clients are held while vassals are started again.
+	Clients Clients
+
 	id       ID
 	config   Config
 	pool     *Pool
@@ -126,6 +129,7 @@ func Open(c Config) (_ *Stage, err error) {
 		return nil, fmt.Errorf("cannot keep records of the network: %w", err)
 	}
 	s := &Stage{config: c, links: map[string]*Link{}, ports: ports{held: map[portKey]*heldPort{}}}
+	s.Clients = Clients{s, map[string]*held{}}
 	s.sockets.turns = make(chan rtnetlink, workers)
 	s.sockets.open = func() (rtnetlink, error) { return namespaces.OpenNetlink() }
 	s.sockets.enter = func(ns netns.NsHandle) (rtnetlink, error) { return s.sockets.opener.Open(ns) }
@@ -309,6 +313,7 @@ func (s *Stage) Close() error {
 	if s.table != nil {
 		failed = append(failed, s.table.Close(), s.guards.close())
 	}
+	s.Clients.close()
 	s.ports.mu.Lock()
 	for _, h := range s.ports.held {
 		h.close()
@@ -359,6 +364,7 @@ func (s *Stage) Prefixes() []netip.Prefix {
 
 // Forget gives up the addresses of a vassal that will not come back soon.
 func (s *Stage) Forget(vassal string) {
+	s.Clients.release(vassal)
 	pools := []*Pool{s.pool}
 	if s.bridge != nil && s.bridge.pool != nil {
 		pools = append(pools, s.bridge.pool)

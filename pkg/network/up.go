@@ -89,6 +89,7 @@ func (c *connecting) leave() {
 // lease gives the vassal its addresses, and takes its published ports from the host.
 func (c *connecting) lease(context.Context) error {
 	l, wish := c.link, c.request.Wish
+	c.stage.Clients.take(l.Vassal)
 	if l.bridge == 0 {
 		l.pool, l.Gateways = c.stage.pool, c.stage.gateways
 	}
@@ -264,6 +265,7 @@ func (c *connecting) usable(ctx context.Context) error {
 func (c *connecting) admit(context.Context) error {
 	c.stage.mu.Lock()
 	defer c.stage.mu.Unlock()
+	c.stage.Clients.succeed(c.link)
 	c.stage.links[c.link.Vassal] = c.link
 	return c.stage.repolicy(c.link)
 }

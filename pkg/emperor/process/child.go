@@ -200,9 +200,11 @@ func (c *child) reap() emperor.Exit {
 }
 
 // KeepSockets implements Process. In a network namespace of its own the sockets are useless to
-// another generation. They are also useless to a program that binds its own.
+// another generation: clients of its published ports wait, if its network can make them. Sockets are also
+// useless to a program that binds its own.
 func (c *child) KeepSockets() {
-	if !c.launcher.Clone.Has(namespaces.NewNet) && c.launcher.programFor(*c.request.Plan) == nil {
+	own := c.launcher.Clone.Has(namespaces.NewNet)
+	if own && c.holder() != nil || !own && c.launcher.programFor(*c.request.Plan) == nil {
 		c.keeping = make(chan struct{})
 	}
 }
@@ -218,7 +220,14 @@ func (c *child) Stop(graceful bool) {
 		return
 	}
 	go func() {
-		namespaces.Bounded(func() { c.kept = c.process.Listening() })
+		if h := c.holder(); h != nil {
+			if err := h.Hold(); err != nil {
+				c.log.Warn("clients of its published ports do not wait for the next process", "error", err)
+			}
+		}
+		if !c.launcher.Clone.Has(namespaces.NewNet) {
+			namespaces.Bounded(func() { c.kept = c.process.Listening() })
+		}
 		c.ask(graceful)
 		close(c.keeping)
 	}()

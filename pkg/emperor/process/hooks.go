@@ -183,6 +183,8 @@ type life struct {
 	once  sync.Once
 	ready *companion // the hooks of its readiness; nil: it was not ready
 
+	admitted sync.Once // the clients that waited for it
+
 	probing sync.Once
 	probe   *companion // tests whether the program that it executed is ready
 }
@@ -225,6 +227,7 @@ func (l *life) observe(c *child, m emperor.Message) {
 	if m != emperor.Message(wire.Accepting) && !n.Ready || l.launcher == nil {
 		return
 	}
+	c.admit()
 	c.rememberCgroup()
 	list := l.launcher.hooks(l.about, hooks.OnVassalReady)
 	if len(list) == 0 && !l.launcher.linksLate(l.about) {

@@ -100,6 +100,27 @@ func (c *child) reconnect(ctx context.Context, p emperor.Plan) error {
 	return nil
 }
 
+// holder returns the connection if its clients can wait. Nil: they cannot.
+func (c *child) holder() emperor.Holder {
+	h, _ := c.connection.(emperor.Holder)
+	return h
+}
+
+// admit lets clients in that wait for the process.
+func (c *child) admit() {
+	h := c.holder()
+	if h == nil {
+		return
+	}
+	c.life.admitted.Do(func() {
+		go func() {
+			if err := h.Admit(); err != nil {
+				c.log.Warn("clients of its published ports wait longer than they need to", "error", err)
+			}
+		}()
+	})
+}
+
 // disconnect takes the connection back.
 func (c *child) disconnect() error {
 	if c.connection == nil {
