@@ -41,8 +41,9 @@ type accessLog struct {
 	place int64 // of this server in the shared statistics, from 1
 	total atomic.Uint64
 
-	mu   sync.Mutex
-	line []byte
+	mu    sync.Mutex
+	line  []byte
+	entry entry // of the line; its memory is used again
 }
 
 // part appends a piece of the line.
@@ -101,12 +102,14 @@ func (l *accessLog) write(x *exchange, took time.Duration) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := &entry{x, took, l}
+	e := &l.entry
+	*e = entry{x, took, l}
 	b := l.line[:0]
 	for _, p := range l.parts {
 		b = p(b, e)
 	}
 	b = append(b, '\n')
+	e.exchange = nil
 	_, _ = l.to.Write(b) // a failed write must not end the server
 	if l.line = b; cap(b) > 16<<10 {
 		l.line = nil
@@ -248,6 +251,11 @@ func appendJSON(b []byte, s string) []byte {
 // appendSafe escapes a client's text, so that it can neither add lines or fields nor send
 // control characters to a terminal or the journal.
 func appendSafe(b []byte, s string) []byte {
+	plain := 0
+	for plain < len(s) && s[plain] >= ' ' && s[plain] < utf8.RuneSelf-1 && s[plain] != '"' && s[plain] != '\\' {
+		plain++
+	}
+	b, s = append(b, s[:plain]...), s[plain:]
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
 		if r == '"' || r == '\\' || r == utf8.RuneError && n == 1 || !strconv.IsPrint(r) {

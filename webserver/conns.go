@@ -50,6 +50,7 @@ type conn struct {
 	refused   func(c *conn, status int)
 	proxied   *proxied    // nil: no header of the PROXY protocol
 	behind    *target     // target of requests that no other source answers; nil: none
+	given     []byte      // read already, for net/http
 	begun     atomic.Bool // it has or had a request
 	answering atomic.Bool // a handler has it
 }
@@ -109,6 +110,13 @@ func (c *conn) Read(b []byte) (int, error) {
 
 // receive reads from the kernel.
 func (c *conn) receive(b []byte) (int, error) {
+	if len(c.given) > 0 {
+		n := copy(b, c.given)
+		if c.given = c.given[n:]; len(c.given) == 0 {
+			c.given = nil // its memory
+		}
+		return n, nil
+	}
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.fresh.Store(true)

@@ -114,9 +114,8 @@ func (d *directory) open(name string) (opened, error) {
 // beneath opens a file without leaving the tree: by openat2(2), where the kernel resolves the whole path
 // at once, or by os.Root where that cannot be had.
 func (d *directory) beneath(name string) (fd int, err error) {
-	how := unix.OpenHow{Flags: readOnly, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
 	for range 3 { // EAGAIN: a rename in between
-		fd, err = openat2(int(d.top.Fd()), name, &how)
+		fd, err = openat2(int(d.top.Fd()), name, &withinTree)
 		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) {
 			break
 		}
@@ -133,6 +132,9 @@ var elsewise = []unix.Errno{unix.EINTR, unix.EAGAIN, unix.ENOSYS, unix.EPERM}
 
 // openat2 is replaced in tests.
 var openat2 = unix.Openat2
+
+// withinTree opens nothing outside of a directory. It is not changed: all requests share it.
+var withinTree = unix.OpenHow{Flags: readOnly, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
 
 // readOnly are the flags of open(2) for every file.
 const readOnly = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC

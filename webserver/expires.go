@@ -74,6 +74,11 @@ func newZip(g serving.Gzip) (zip, error) {
 	return z, nil
 }
 
+// some reports whether any file may have one.
+func (z *zip) some() bool {
+	return z.All || len(z.patterns)+len(z.Dirs)+len(z.Suffixes) > 0
+}
+
 func (z *zip) wants(real string) bool {
 	if z.All {
 		return true

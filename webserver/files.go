@@ -199,11 +199,15 @@ func (f *files) send(x *exchange, d *directory, name string, file opened) {
 		x.refuse(http.StatusInternalServerError)
 		return
 	}
-	real, h, kind := path.Join(d.path, name), x.Header(), f.types.of(name)
+	h, kind := x.Header(), f.types.of(name)
 	if kind == nil {
 		kind = content.kind
 	}
 	h["Content-Type"], h["X-Content-Type-Options"] = kind, nosniff
+	real := ""
+	if len(f.expires) > 0 || f.zip.some() {
+		real = path.Join(d.path, name)
+	}
 	if at, ok := f.expire(x, real, kind[0], &file); ok {
 		h.Set("Expires", at.UTC().Format(http.TimeFormat))
 	}

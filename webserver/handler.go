@@ -115,6 +115,14 @@ func (a *answers) answer(x *exchange) {
 	x.refuse(http.StatusNotFound)
 }
 
+// file answers a request of direct.go with a file. It returns false when there is none.
+func (a *answers) file(x *exchange) bool {
+	x.edits.adds = append(x.edits.adds, a.always...)
+	x.path = cleanPath(x.r.URL.Path)
+	x.result.static = a.files.serve(x)
+	return x.result.static
+}
+
 // unusable is a part of the options that could not be set up.
 type unusable struct {
 	what, name string

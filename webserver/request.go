@@ -347,7 +347,10 @@ func (b *patientBody) Read(p []byte) (int, error) {
 // cleanPath normalizes a path for rules and maps: all spellings of a file's path give the same
 // result.
 func cleanPath(p string) string {
-	clean := path.Clean("/" + p)
+	if !strings.HasPrefix(p, "/") {
+		p = "/" + p
+	}
+	clean := path.Clean(p)
 	if strings.HasSuffix(p, "/") && clean != "/" {
 		clean += "/"
 	}

@@ -78,7 +78,7 @@ func (s *server) protocol(socket Socket) (serve func() error, err error) {
 	switch name {
 	case "http-socket", "http":
 		l.refused, l.proxied = s.refused, s.proxied()
-		return func() error { return s.web.Serve(l) }, nil
+		return func() error { return s.serveHTTP(l) }, nil
 	case "https-socket", "https":
 		config, err := s.nextCertificate(name)
 		if err != nil {

@@ -77,8 +77,10 @@ func (s *server) serveUwsgi(l *listener) error {
 	})
 }
 
-// acceptAll serves each connection on a goroutine of its own.
+// acceptAll serves each connection on a goroutine of its own, and closes the listener at the end: no
+// connection waits for a server that does not accept any more.
 func acceptAll(l *listener, serve func(*conn)) error {
+	defer l.Close()
 	for {
 		c, err := l.acceptSoon()
 		if err != nil {
