@@ -106,7 +106,7 @@ func TestRemedy(t *testing.T) {
 	for name, want := range map[string]string{
 		"module": "emperor-wrapper = uwsgi", "tuntap-device": "network = routed", "threads": "processes = N", "cheaper": "idle = TIME ends",
 		"cheaper-busyness-max": "idle = TIME and", "chdir2": "chdir = DIR", "touch-exec": "hook-touch = FILE exec:COMMAND", "log-syslog": "log = journal",
-		"http-to-https": "redirect-301", "legion-cron": "timer", "legion-lord": "cluster", "unshare": "emperor-use-clone",
+		"http-to-https": "redirect-301", "legion-cron": "timer", "legion-lord": "cluster", "namespace": "emperor-use-clone",
 		"locks": "no meaning here",
 	} {
 		if got := Remedy(name); !strings.Contains(got, want) {

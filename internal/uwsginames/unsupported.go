@@ -12,8 +12,8 @@ import (
 var Unsupported = []string{
 	"cap", "cgroup", "cgroup-opt", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-root", "emperor-tyrant",
 	"emperor-tyrant-nofollow", "emperor-use-clone", "immediate-gid", "immediate-uid", "keyring-mode", "namespace", "namespace-keep-mount",
-	"namespace-net", "ns", "ns-net", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen", "setns-skip",
-	"re-fork", "re-fork-as-root", "re-fork-post-jail", "setns-socket", "umask", "unshare", "unshare2", "vassal-cap", "vassals-cap",
+	"ns", "refork", "refork-as-root", "refork-post-jail", "setns",
+	"re-fork", "re-fork-as-root", "re-fork-post-jail", "umask", "vassal-cap", "vassals-cap",
 }
 
 // Confines reports whether a key that no table knows is one of those, or a hook of a phase or

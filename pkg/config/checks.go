@@ -60,6 +60,11 @@ var checks = []struct {
 		func(v *Vassal) bool { return v.Files.Root != nil && len(v.RootPatch) > 0 },
 	},
 	{
+		[]string{"setns-socket"},
+		"a program that replaces the vassal cannot answer there", "command", nil,
+		func(v *Vassal) bool { return v.Namespaces.Socket != "" && len(v.BinaryPatch)+len(v.RootPatch) > 0 },
+	},
+	{
 		[]string{"privileged-binary-patch-init"},
 		"no program is given that could be process 1", "give privileged-binary-patch-arg",
 		[]string{"privileged-binary-patch"},

@@ -35,6 +35,7 @@ func Direct(v *Vassal) bool {
 		o.Limits.AddressSpace, o.Limits.Processes = 0, 0
 		o.Hardening.NoNewPrivileges, o.Hardening.Files, o.Hardening.Core, o.Hardening.Locked = false, Range{}, Range{}, Range{}
 		o.Network, o.LogTo, o.HookTimeout = spec.Wish{}, "", 0
+		o.Namespaces.Network, o.Namespaces.Needed = "", 0
 		o.entries, o.daemonsAt, o.held = []dialect.Entry(nil), nil, false
 		if len(o.Hooks) == 0 {
 			o.Hooks = hooks.Set(nil)

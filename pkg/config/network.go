@@ -42,6 +42,9 @@ func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
 	if wish.Mode.Kind == "" {
 		wish.Mode = n.Mode
 	}
+	if v.Namespaces.Network != "" {
+		return spec.Wish{}, nil // Shared finds options beside it
+	}
 	if wish.Limit == (spec.Rate{}) {
 		wish.Limit = n.Limit
 	}

@@ -51,6 +51,7 @@ var vassalOptions = table[Vassal]{
 	&hardeningOptions,
 	&landlockOptions,
 	&fileOptions,
+	&namespaceOptions,
 	&cgroupOptions,
 	&vassalHookOptions,
 	&option.Part[Vassal, Surroundings]{

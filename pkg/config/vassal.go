@@ -82,6 +82,8 @@ type Vassal struct {
 	Hardening Hardening
 	// Files are its view of the file system.
 	Files Files
+	// Namespaces are its own ones.
+	Namespaces Namespaces
 	// Resources are limits of the whole vassal, as in its lines; Limiting.Of returns those that
 	// count. CgroupFiles are other files of its cgroup with their content.
 	Resources   Resources

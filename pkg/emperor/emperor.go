@@ -97,6 +97,8 @@ type Facts struct {
 	// chooses the network of another vassal.
 	Tenant bool
 	JoinAt string
+	// NetNS is the network namespace in which it is, instead of one of its own.
+	NetNS NamedNetwork
 	// Files are its view of the file system.
 	Files Files
 	// LogTo is the destination of its output: a file, output.Journal, or empty for the
@@ -117,6 +119,13 @@ type Facts struct {
 	// Direct is a boot without the vassal program, for a vassal that needs nothing inside. Nil: it
 	// needs the program.
 	Direct DirectBoot
+}
+
+// NamedNetwork is a network namespace of ip-netns(8). An empty name: there is none.
+type NamedNetwork struct {
+	Name string
+	// At is the place of the option, for messages.
+	At string
 }
 
 // Files are a vassal's view of the file system.

@@ -21,6 +21,10 @@ func (r *reading) view(f *emperor.Facts, v *config.Vassal, c monitor.Config) err
 	if p, ok := config.Unmountable(v, r.clone); ok {
 		return config.Problems{p}
 	}
+	if p, ok := config.Shared(v, r.clone); ok {
+		return config.Problems{p}
+	}
+	f.NetNS = emperor.NamedNetwork{Name: v.Namespaces.Network, At: v.Origin("ns-net").String() + ": ns-net:"}
 	uid, home := os.Geteuid(), ""
 	if uid != 0 {
 		home = accounts.LoginOf(uint32(uid)).Home

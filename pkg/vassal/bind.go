@@ -26,6 +26,7 @@ type listeners struct {
 	held      []*sockets.Socket   // copies of the inherited ones for the next program of this process
 
 	terminal terminalSocket
+	gate     gate
 }
 
 // bindShared makes the shared sockets and the sockets of routers, before privileges are
@@ -266,6 +267,7 @@ func (l *listeners) transfer(s *sockets.Socket, to []*sockets.Socket) {
 func (l *listeners) close() {
 	closeAll(distinct(append(l.sets, l.shared, l.routers)))
 	l.terminal.close()
+	l.gate.close()
 }
 
 // release closes the descriptors and leaves the paths: another process has the sockets.

@@ -34,6 +34,7 @@ func (v *vassal) serve() error {
 		o.Serial, o.Trial = order.Serial, order.Trial
 	}
 	v.stage = stageServing
+	v.sockets.gate.serve(v.log)
 	outset.Reserve(threads)
 	v.progress.at("the workers", false)
 	err = workers.Run(o)

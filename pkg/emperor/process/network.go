@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/vishvananda/netns"
+
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -33,8 +35,12 @@ func (l *Launcher) connect(ctx context.Context, c *child, r emperor.Request) err
 	return nil
 }
 
-// spawnerBeside returns a Spawner in the network of the process whose network a vassal is to have.
+// spawnerBeside returns a Spawner in the network that a vassal is to have instead of one of its own: of another vassal, or one with a
+// name.
 func (l *Launcher) spawnerBeside(r emperor.Request) (*namespaces.Spawner, error) {
+	if r.NetNS.Name != "" {
+		return spawnerIn(r.NetNS)
+	}
 	host, ok := r.Host.(*child)
 	if !ok || !l.Clone.Has(namespaces.NewNet) {
 		return nil, fmt.Errorf("cannot give it the network of %q: that vassal has none of its own", r.Network.Mode.Of)
@@ -44,6 +50,20 @@ func (l *Launcher) spawnerBeside(r emperor.Request) (*namespaces.Spawner, error)
 		return nil, fmt.Errorf("cannot give it the network of %q: %w", r.Network.Mode.Of, err)
 	}
 	defer ns.Close()
+	return namespaces.NewSpawnerIn(ns)
+}
+
+// spawnerIn returns a Spawner in a network with a name.
+func spawnerIn(n emperor.NamedNetwork) (*namespaces.Spawner, error) {
+	f, err := namespaces.NamedNetwork(n.Name)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", n.At, err)
+	}
+	defer f.Close()
+	ns := netns.NsHandle(f.Fd())
+	if err := namespaces.CheckNetwork(ns); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", n.At, n.Name, err)
+	}
 	return namespaces.NewSpawnerIn(ns)
 }
 
