@@ -354,7 +354,8 @@ func frontendVars(vars map[string]string, env []string) (more []string) {
 		taken[name] = true
 	}
 	for name, v := range vars {
-		if name == "" || taken[name] || strings.HasPrefix(name, "HTTP_") || strings.HasPrefix(name, "LD_") || strings.ContainsAny(name, "=\x00") || strings.Contains(v, "\x00") {
+		if name == "" || taken[name] || strings.HasPrefix(name, "HTTP_") || strings.HasPrefix(name, "LD_") || strings.ContainsAny(name,
+			"=\x00") || strings.Contains(v, "\x00") {
 			continue
 		}
 		more = append(more, name+"="+v)

@@ -275,7 +275,10 @@ func (s *server) prepare(active int64) {
 
 // refused records an answer to an invalid request, which has neither method nor path.
 func (s *server) refused(c *conn, status int) {
-	x := &exchange{ResponseWriter: noClient{}, r: &http.Request{URL: &url.URL{}, RemoteAddr: c.RemoteAddr().String()}, started: time.Now(), result: result{status: status}}
+	x := &exchange{
+		ResponseWriter: noClient{}, r: &http.Request{URL: &url.URL{}, RemoteAddr: c.RemoteAddr().String()}, started: time.Now(),
+		result: result{status: status},
+	}
 	s.log.write(x, 0)
 }
 

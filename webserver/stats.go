@@ -77,7 +77,10 @@ func (s *server) snapshot() statistics {
 		}
 		waiting, most := queue(socket.Listener)
 		st.Queue += waiting
-		st.Sockets = append(st.Sockets, socketStats{Name: socket.Listener.Addr().String(), Proto: strings.TrimSuffix(socket.Name, "-socket"), Queue: waiting, Max: most})
+		st.Sockets = append(st.Sockets, socketStats{
+			Name: socket.Listener.Addr().String(), Proto: strings.TrimSuffix(socket.Name, "-socket"),
+			Queue: waiting, Max: most,
+		})
 	}
 	st.Load = st.Queue
 	for i := range s.shared {

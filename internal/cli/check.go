@@ -144,7 +144,10 @@ func (k *checker) directory(m string) error {
 	k.found = append(k.found, vassalfiles.Finder{Emperor: k.emperor}.Trust(m).Open()...)
 	k.otherFiles(m)
 	if len(files) == 0 {
-		k.note(m, config.Problems{{Origin: config.Origin{File: m}, What: "the directory contains no vassal", Hint: "a vassal's file ends in " + strings.Join(vassalfiles.Finder{Emperor: k.emperor}.Extensions(), ", ")}}, nil)
+		k.note(m, config.Problems{{
+			Origin: config.Origin{File: m}, What: "the directory contains no vassal",
+			Hint: "a vassal's file ends in " + strings.Join(vassalfiles.Finder{Emperor: k.emperor}.Extensions(), ", "),
+		}}, nil)
 	}
 	for _, c := range files {
 		if !k.owned(c.Path) {

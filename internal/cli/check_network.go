@@ -58,7 +58,10 @@ func (k *checker) needs(e *config.Emperor) network.Needs {
 // lacks records a missing part of the host: at the emperor's option, or at each vassal that needs it.
 func (k *checker) lacks(e *config.Emperor, lack network.Lack) {
 	found := func(severity inspect.Severity, origin config.Origin, key string) {
-		k.found = append(k.found, inspect.Finding{Check: "network-of-the-host", Severity: severity, Problem: config.Problem{Origin: origin, Key: key, What: lack.What, Hint: lack.Hint}})
+		k.found = append(k.found, inspect.Finding{
+			Check: "network-of-the-host", Severity: severity,
+			Problem: config.Problem{Origin: origin, Key: key, What: lack.What, Hint: lack.Hint},
+		})
 	}
 	origin := e.Origin(lack.Key)
 	if origin == (config.Origin{}) { // its default

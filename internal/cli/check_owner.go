@@ -31,7 +31,10 @@ func (k *checker) owned(path string) bool {
 	refused, ok := errors.AsType[*monitor.OwnerError](err)
 	switch {
 	case ok:
-		k.found = append(k.found, inspect.Finding{Check: "owner", Severity: inspect.Error, Problem: config.Problem{Origin: config.Origin{File: path}, What: refused.What, Hint: refused.Hint}})
+		k.found = append(k.found, inspect.Finding{
+			Check: "owner", Severity: inspect.Error,
+			Problem: config.Problem{Origin: config.Origin{File: path}, What: refused.What, Hint: refused.Hint},
+		})
 	case err != nil:
 		k.note(path, nil, cause.Of(err))
 	}

@@ -142,7 +142,8 @@ func statusFacts(s control.Status, now time.Time) (list []fact) {
 	}
 	for _, h := range s.Hooks {
 		took := time.Duration(h.Took * float64(time.Second)).Round(time.Millisecond)
-		put("hook", fmt.Sprintf("%s generation %d, %s #%d (%s) after %s: %s", h.Ended.Local().Format("15:04:05"), h.Generation, h.Phase, h.Index, h.Hook, took, h.Result))
+		put("hook", fmt.Sprintf("%s generation %d, %s #%d (%s) after %s: %s", h.Ended.Local().Format("15:04:05"), h.Generation, h.Phase, h.Index,
+			h.Hook, took, h.Result))
 	}
 	for _, x := range s.Exits {
 		life := time.Duration(x.Uptime * float64(time.Second)).Round(10 * time.Millisecond)

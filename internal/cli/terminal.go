@@ -49,7 +49,9 @@ func (t *top) live(ctx context.Context) error {
 // live shows frames on the terminal until ctx ends, a key ends it, a frame fails, or count frames
 // have been shown (0: without limit). After a key, frame is called with fresh = false and returns
 // the same content in the new order. live always restores the terminal.
-func live(ctx context.Context, out io.Writer, interval time.Duration, count int, frame func(ctx context.Context, fresh bool) ([]string, error), ends func(key byte) bool) error {
+func live(ctx context.Context, out io.Writer, interval time.Duration, count int,
+	frame func(ctx context.Context, fresh bool) ([]string, error), ends func(key byte) bool,
+) error {
 	s := &terminal{out: out}
 	s.take()
 	defer s.leave()

@@ -168,7 +168,17 @@ const topHeads = 3
 func topText(list []busyVassal, key string, now time.Time) []string {
 	states := map[string]int{}
 	rows := &table{columns: []column{
-		{name: "NAME"}, {name: "STATE"}, {name: "SINCE"}, {name: "PID"}, {name: "CPU%"}, {name: "CPU"}, {name: "MEMORY"}, {name: "TASKS"}, {name: "RESTARTS"}, {name: "LIMITS MET"}, {name: "ERROR"},
+		{name: "NAME"},
+		{name: "STATE"},
+		{name: "SINCE"},
+		{name: "PID"},
+		{name: "CPU%"},
+		{name: "CPU"},
+		{name: "MEMORY"},
+		{name: "TASKS"},
+		{name: "RESTARTS"},
+		{name: "LIMITS MET"},
+		{name: "ERROR"},
 	}}
 	for _, v := range list {
 		states[string(v.State)]++

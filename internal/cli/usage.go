@@ -79,7 +79,10 @@ func misflagged(c *cobra.Command, err error) error {
 		return fmt.Errorf("%s: --%s: a value is missing (--%s %s)", c.Name(), missing.GetFlag().Name, missing.GetFlag().Name, strings.ToUpper(name))
 	case errors.As(err, &wrong):
 		f := wrong.GetFlag()
-		hint := map[string]string{"duration": "such as 500ms or 5s", "int": "a whole number", "bool": "true or false", "time": "such as 10m, 08:00 or 2026-11-30T08:00:00Z"}[f.Value.Type()]
+		hint := map[string]string{
+			"duration": "such as 500ms or 5s", "int": "a whole number", "bool": "true or false",
+			"time": "such as 10m, 08:00 or 2026-11-30T08:00:00Z",
+		}[f.Value.Type()]
 		if hint != "" {
 			hint = " (" + hint + ")"
 		}

@@ -17,7 +17,8 @@ func verbCommands() []*cobra.Command {
 	return []*cobra.Command{
 		reloadCommand(),
 		verbCommand(emperor.Reset, "forget a vassal's failures and end its backoff", ""),
-		verbCommand(emperor.Restart, "give a vassal a new process", "Stops the vassal and starts it again with the newest configuration. If that has a mistake, the command fails and the vassal keeps running."),
+		verbCommand(emperor.Restart, "give a vassal a new process",
+			"Stops the vassal and starts it again with the newest configuration. If that has a mistake, the command fails and the vassal keeps running."),
 		verbCommand(emperor.Start, "start a vassal now", "Starts a vassal that was stopped, or that waits before its next launch."),
 		verbCommand(emperor.Stop, "stop a vassal until it is started", "Stops a vassal. It stays stopped until it is started, even when its configuration changes."),
 	}
@@ -90,7 +91,9 @@ func (o *operator) doTo(ctx context.Context, c *cobra.Command, words []string, v
 }
 
 // answers sends a request for each of several vassals and prints the answers.
-func (o *operator) answers(c *cobra.Command, names []string, did string, report func(*cobra.Command, control.Answer), ask func(o *operator, name string) (control.Answer, error)) error {
+func (o *operator) answers(c *cobra.Command, names []string, did string, report func(*cobra.Command, control.Answer),
+	ask func(o *operator, name string) (control.Answer, error),
+) error {
 	answers, errs := each(o, names, ask)
 	given := []control.Answer{} // prints as [], not null, when empty
 	for i, a := range answers {

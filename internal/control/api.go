@@ -1,6 +1,6 @@
 // Package control is the operators' interface to an emperor. It speaks HTTP with JSON on a
-// unix socket; docs/control.md describes it for people, and docs/rights.md the rights of clients. It gets its information from questions to the emperor's loop and from
-// transitions; a client cannot slow down the loop.
+// unix socket; docs/control.md describes it for people, and docs/rights.md the rights of clients. It gets
+// its information from questions to the emperor's loop and from transitions; a client cannot slow down the loop.
 package control
 
 import (

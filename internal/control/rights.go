@@ -121,7 +121,10 @@ func status(s *Server, r *http.Request) (any, error) {
 
 // errRight is the refusal of a request to a client that may make others.
 func errRight(r *http.Request) error {
-	return &Error{Message: fmt.Sprintf("%s %s: user %d may not do that (docs/rights.md)", r.Method, r.URL.Path, rightsOf(r.Context()).UID), Code: http.StatusForbidden}
+	return &Error{
+		Message: fmt.Sprintf("%s %s: user %d may not do that (docs/rights.md)", r.Method, r.URL.Path, rightsOf(r.Context()).UID),
+		Code:    http.StatusForbidden,
+	}
 }
 
 // permitted passes on requests of clients that may have the right of a route. The handler itself

@@ -55,7 +55,8 @@ func (c *RuntimeDir) LedgerDir() string { return filepath.Join(c.Dir, "ledger") 
 type HeldError struct{ Dir, PID string }
 
 func (h HeldError) Error() string {
-	return fmt.Sprintf("the emperor with pid %s has the runtime directory %q (stop it, or give this one --runtime-dir DIR of its own, and use it for commands too)", h.PID, h.Dir)
+	return fmt.Sprintf("the emperor with pid %s has the runtime directory %q (stop it, or give this one --runtime-dir DIR of its own, and use "+
+		"it for commands too)", h.PID, h.Dir)
 }
 
 // ClaimRuntimeDir creates the directory if it does not exist, and claims it for uid and gid, which the

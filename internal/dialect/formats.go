@@ -69,7 +69,8 @@ func (s *sectionReader) foreign(text string) (lines []line, ok bool) {
 		if len(found) == 1 {
 			what += fmt.Sprintf(", but %q", found[0])
 		}
-		s.reader.outcome.warnings = append(s.reader.outcome.warnings, problem.Problem{Origin: s.reader.position.at, What: what, Hint: "options stand under " + s.section + ":", Meant: problem.Any})
+		s.reader.outcome.warnings = append(s.reader.outcome.warnings,
+			problem.Problem{Origin: s.reader.position.at, What: what, Hint: "options stand under " + s.section + ":", Meant: problem.Any})
 	}
 	return lines, ok
 }

@@ -131,7 +131,8 @@ func (r *Reader) nest(key, file string, read func(path string)) {
 	path := file
 	if src, ok := r.files.given[file]; ok {
 		path = src.Path
-	} else if abs, err := r.permissions.absolute(file); err == nil && r.magic.vars['o'] == file && r.magic.vars['p'] != "" && file != "-" && !strings.Contains(file, "://") {
+	} else if abs, err := r.permissions.absolute(file); err == nil && r.magic.vars['o'] == file && r.magic.vars['p'] != "" &&
+		file != "-" && !strings.Contains(file, "://") {
 		path = abs
 	}
 	if len(r.files.open) == maxDepth {

@@ -66,7 +66,8 @@ func Delegated(names ...string) (Range, error) {
 			}
 		}
 	}
-	return Range{}, fmt.Errorf("/etc/subuid and /etc/subgid have no range for %s (usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST %s)", strconv.Quote(names[0]), names[0])
+	return Range{}, fmt.Errorf("/etc/subuid and /etc/subgid have no range for %s (usermod --add-subuids FIRST-LAST "+
+		"--add-subgids FIRST-LAST %s)", strconv.Quote(names[0]), names[0])
 }
 
 // sub returns the range of a line of subuid(5).

@@ -47,7 +47,10 @@ var securityRows = []struct {
 	{"new-privileges", 0.8, "set-user-id programs give rights", "no program gets more rights", "no-new-privileges = true"},
 	{"system-calls", 0.8, "no filter of system calls", "system calls are filtered", "system-call-filter = default"},
 	{"id-range", 0.5, "root in it is root of the host", "root in it is no user of the host", "user in emperor-use-clone, and emperor-id-range"},
-	{"bounding-set", 0.5, "programs with rights of their files can have capabilities that it does not have", "the bounding set of capabilities is reduced", "cap = none, or emperor-cap in the emperor's file"},
+	{
+		"bounding-set", 0.5, "programs with rights of their files can have capabilities that it does not have",
+		"the bounding set of capabilities is reduced", "cap = none, or emperor-cap in the emperor's file",
+	},
 	{"shared-user", 0.6, "another vassal has the same user", "no other vassal has its user", "uid = ANOTHER USER"},
 	{"pid-namespace", 0.4, "it sees the processes of the host", "a pid namespace of its own", "pid in emperor-use-clone"},
 	{"net-namespace", 0.4, "it has the network of the host", "a network of its own", "net in emperor-use-clone"},
@@ -59,8 +62,14 @@ var securityRows = []struct {
 	{"devices", 0.2, "it has the devices of the host", "a /dev of its own", "private-devices = true"},
 	{"proc", 0.2, "it sees processes of other users", "processes of other users are hidden", "protect-proc = invisible"},
 	{"system", 0.3, "it can write wherever its user may", "the system is read-only", "protect-system = strict"},
-	{"environment", 0.3, "it gets the environment of the emperor", "it gets no variables of the emperor but a few", "pass-environment without * in the emperor's file"},
-	{"tenants-text", 1.0, "a user other than root writes lines that root executes", "no user other than root writes lines that root executes", "emperor-tyrant, without emperor-tyrant-allow, in the emperor's file"},
+	{
+		"environment", 0.3, "it gets the environment of the emperor", "it gets no variables of the emperor but a few",
+		"pass-environment without * in the emperor's file",
+	},
+	{
+		"tenants-text", 1.0, "a user other than root writes lines that root executes", "no user other than root writes lines that root executes",
+		"emperor-tyrant, without emperor-tyrant-allow, in the emperor's file",
+	},
 	{"file", 0.2, "every user can read its file, which sets variables", "variables are not in a file that every user can read", "chmod o-r FILE"},
 }
 
@@ -97,8 +106,9 @@ func Security(s Subject, all []Subject) []Fact {
 	exposed := map[string]bool{
 		"root": isRoot(userOf(v)), "new-privileges": !h.NoNewPrivileges && !restricted, "system-calls": h.Filter == nil,
 		"bounding-set": !v.Capabilities.Set && (s.Emperor == nil || !s.Emperor.Capabilities.Set),
-		"shared-user":  sharesUser(s, all), "memory": unlimited("memory-max", true), "tasks": unlimited("tasks-max", false), "processor": unlimited("cpu-quota", true),
-		"file": len(Legible(set, map[string]bool{})) > 0,
+		"shared-user":  sharesUser(s, all), "memory": unlimited("memory-max", true), "tasks": unlimited("tasks-max", false),
+		"processor": unlimited("cpu-quota", true),
+		"file":      len(Legible(set, map[string]bool{})) > 0,
 	}
 	if e := s.Emperor; e != nil {
 		exposed["tmp"], exposed["devices"] = !v.Files.Tmp, !v.Files.Devices

@@ -228,7 +228,8 @@ func (x *Metrics) Serve(ctx context.Context, e Emperor, l net.Listener) error {
 	state := prometheus.NewRegistry()
 	state.MustRegister(&vassals{e, x.meter, x.lastExits})
 	h := &http.Server{
-		Handler: http.TimeoutHandler(promhttp.HandlerFor(prometheus.Gatherers{x.registry, state}, promhttp.HandlerOpts{MaxRequestsInFlight: 2}), patience, "too slow"),
+		Handler: http.TimeoutHandler(promhttp.HandlerFor(prometheus.Gatherers{x.registry, state}, promhttp.HandlerOpts{MaxRequestsInFlight: 2}),
+			patience, "too slow"),
 		// Silent clients are disconnected.
 		ReadTimeout: patience, WriteTimeout: 2 * patience, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
 	}

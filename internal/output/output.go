@@ -196,8 +196,8 @@ type storeFollower struct {
 // manyBehind is the number of lines that a follower of a Store may lag behind.
 const manyBehind = 2048
 
-// Follow returns a channel of all new lines that wants accepts, also of later vassals, until stop is called. A slow reader misses lines; the next line counts them. wants must be fast
-// and safe for concurrent use.
+// Follow returns a channel of all new lines that wants accepts, also of later vassals, until stop is called. A slow
+// reader misses lines; the next line counts them. wants must be fast and safe for concurrent use.
 func (s *Store) Follow(wants func(VassalLine) bool) (next <-chan VassalLine, stop func()) {
 	f := &storeFollower{wants: wants, lines: make(chan VassalLine, manyBehind)}
 	s.reading.Lock()

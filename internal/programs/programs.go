@@ -169,7 +169,10 @@ func lookInside(name, path string) *Error {
 	}
 	line, _, _ = strings.Cut(line, "\n")
 	if strings.HasSuffix(line, "\r") {
-		return &Error{Name: name, Cause: "has lines that end in a carriage return, which the kernel takes for a part of the interpreter's name", Hint: `sed -i 's/\r$//' ` + name}
+		return &Error{
+			Name: name, Cause: "has lines that end in a carriage return, which the kernel takes for a part of the interpreter's name",
+			Hint: `sed -i 's/\r$//' ` + name,
+		}
 	}
 	words := strings.Fields(line)
 	if len(words) == 0 {
@@ -180,7 +183,10 @@ func lookInside(name, path string) *Error {
 	}
 	if filepath.Base(words[0]) == "env" && len(words) > 1 && !strings.ContainsAny(words[1], "-=/") {
 		if e := lookIn(words[1], path); e != nil && errors.Is(e.err, os.ErrNotExist) {
-			return &Error{Name: name, Cause: fmt.Sprintf("asks for an interpreter that is not in PATH: %q", words[1]), Hint: "install it, or change the first line; PATH is " + path}
+			return &Error{
+				Name: name, Cause: fmt.Sprintf("asks for an interpreter that is not in PATH: %q", words[1]),
+				Hint: "install it, or change the first line; PATH is " + path,
+			}
 		}
 	}
 	return nil

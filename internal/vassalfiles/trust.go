@@ -23,7 +23,8 @@ func (f Finder) Owners() *monitor.Owners {
 func HasGroup(path string, uid uint32) error {
 	if _, err := (accounts.Wish{UID: config.IdentityOf(uid), NoInitgroups: true}).Resolve(); err != nil {
 		return &monitor.OwnerError{
-			Path: path, UID: uid, What: fmt.Sprintf("belongs to uid %d, which has no entry in the user database, and therefore no group", uid), Hint: fmt.Sprintf("useradd --uid %d NAME, or chown it to another user", uid),
+			Path: path, UID: uid, What: fmt.Sprintf("belongs to uid %d, which has no entry in the user database, and therefore no group", uid),
+			Hint: fmt.Sprintf("useradd --uid %d NAME, or chown it to another user", uid),
 		}
 	}
 	return nil

@@ -165,7 +165,8 @@ func parseTasks(text string) (amount, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 22) // the kernel's greatest pid
 	if err != nil || n < leastTasks {
-		return 0, option.Wrong(fmt.Sprintf("%q is not a number of tasks, %d or more", text, leastTasks), "such as 512 or infinity; the vassal and the built-in server need about 20")
+		return 0, option.Wrong(fmt.Sprintf("%q is not a number of tasks, %d or more", text, leastTasks),
+			"such as 512 or infinity; the vassal and the built-in server need about 20")
 	}
 	return amount(n), nil
 }

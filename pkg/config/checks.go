@@ -31,7 +31,8 @@ var checks = []struct {
 }{
 	{
 		[]string{"fastcgi-socket", "socket"},
-		"the built-in server cannot pass requests on to a command by FastCGI", "http-socket, socket, or http-to = ADDRESS of a server that the command opens itself", nil,
+		"the built-in server cannot pass requests on to a command by FastCGI",
+		"http-socket, socket, or http-to = ADDRESS of a server that the command opens itself", nil,
 		func(v *Vassal) bool { return v.Fronted() && v.unpassable() },
 	},
 	{

@@ -132,7 +132,10 @@ func attachKeyed(v *Vassal, t option.Value) error {
 }
 
 // daemonKeys are the keys of attach-daemon2.
-var daemonKeys = []string{"cmd", "pidfile", "freq", "control", "daemonize", "touch", "stopsignal", "reloadsignal", "chdir", "ns_pid", "stdin", "max_throttle", "uid", "gid"}
+var daemonKeys = []string{
+	"cmd", "pidfile", "freq", "control", "daemonize", "touch", "stopsignal", "reloadsignal", "chdir", "ns_pid",
+	"stdin", "max_throttle", "uid", "gid",
+}
 
 // splitPairs splits at commas that are not escaped with a backslash.
 func splitPairs(s string) (pairs []string) {

@@ -118,8 +118,9 @@ const defaultBackoffMax = 30 * time.Second
 // defaultEmperor returns the defaults of an emperor.
 func defaultEmperor() *Emperor {
 	return &Emperor{
-		Hooks: hooks.Set{}, Process: Process{Hooks: hooks.Set{}}, HookTimeout: 30 * time.Second, HookConcurrency: 1, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
-		Backoff: 500 * time.Millisecond, BackoffReset: 10 * time.Second,
+		Hooks: hooks.Set{}, Process: Process{Hooks: hooks.Set{}}, HookTimeout: 30 * time.Second, HookConcurrency: 1, Rescan: 30 * time.Second,
+		ReloadMercy: 60 * time.Second,
+		Backoff:     500 * time.Millisecond, BackoffReset: 10 * time.Second,
 		Pass:        strings.Fields(passed),
 		Tyrant:      defaultTyrant(),
 		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666}, Network: Networking{Timeout: 10 * time.Second},

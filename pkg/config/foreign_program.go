@@ -50,7 +50,10 @@ func (l Loader) ExamineForeign(src Source, refuseRoot bool) (reads []string, err
 
 // uwsgiMisreads is option.Row's Misreads for options that only uWSGI has.
 func uwsgiMisreads(key string) func(text, name string) bool {
-	for _, lines := range []string{"alarm", "attach-", "call-", "cron", "exec-", "hook-", "legion-attach-", "legion-cron", "logger", "req-logger", "smart-attach-", "unique-cron"} {
+	for _, lines := range []string{
+		"alarm", "attach-", "call-", "cron", "exec-", "hook-", "legion-attach-", "legion-cron", "logger",
+		"req-logger", "smart-attach-", "unique-cron",
+	} {
 		if strings.HasPrefix(key, lines) {
 			return func(_, _ string) bool { return true }
 		}

@@ -92,8 +92,9 @@ var hardeningOptions = option.Rows[Vassal]{
 	},
 	{
 		Name: "system-call-filter", Group: "Privileges", Arg: "WORDS", Def: "off", Guard: true, Tyrant: true,
-		Help: "system calls that fail with EPERM after the drop: default, @GROUP or NAME, all except ~NAME or ~@GROUP, or off; it implies no-new-privileges (seccomp(2))",
-		Set:  setFilter,
+		Help: "system calls that fail with EPERM after the drop: default, @GROUP or NAME, all except ~NAME or ~@GROUP, or off; it implies " +
+			"no-new-privileges (seccomp(2))",
+		Set: setFilter,
 	},
 	{
 		Name: "system-call-filter-log", Group: "Privileges", Help: "the kernel logs each refused system call",

@@ -62,7 +62,8 @@ func meant(key, value string) (name string, sure bool) {
 	switch {
 	case word == "iud" || word[0] == 'u' && suggest.Distance(word, "uid") <= 1:
 		return "uid", sure
-	case word == "igd" || word[0] == 'g' && suggest.Distance(word, "gid") <= 1 && (len(word) != 3 || suggest.Letters(word) == suggest.Letters("gid")): // excludes git, gis and gin
+	case word == "igd" || word[0] == 'g' && suggest.Distance(word,
+		"gid") <= 1 && (len(word) != 3 || suggest.Letters(word) == suggest.Letters("gid")): // excludes git, gis and gin
 		return "gid", sure
 	case word == "grp":
 		return "gid", sure

@@ -167,7 +167,8 @@ func (v *Vassal) unseen(seen []dialect.Entry, ownIDs bool) (problems Problems) {
 		if !early || slices.Contains(valuesOf(was, s.Name), s.Value) {
 			continue
 		}
-		problems.Add(s.Origin, s.Name, "the emperor cannot read it here, before the vassal starts", "in the vassal's own file or a template, without a file or a program in its value")
+		problems.Add(s.Origin, s.Name, "the emperor cannot read it here, before the vassal starts",
+			"in the vassal's own file or a template, without a file or a program in its value")
 	}
 	return problems
 }

@@ -20,7 +20,8 @@ func (e *Emperor) checkNetwork(problems *Problems) {
 	case connects && !e.Clone.Has(namespaces.NewNet):
 		problems.Add(e.Origin("emperor-network"), "emperor-network", "vassals have no network of their own", "net in emperor-use-clone")
 	case n.Mode.Kind == spec.Join:
-		problems.Add(e.Origin("emperor-network"), "emperor-network", "not all vassals can have the network of another one", "network = "+n.Mode.String()+" in the file of each vassal, and another mode here")
+		problems.Add(e.Origin("emperor-network"), "emperor-network", "not all vassals can have the network of another one",
+			"network = "+n.Mode.String()+" in the file of each vassal, and another mode here")
 	case n.Mode == spec.Mode{Kind: spec.Bridge} && n.Bridge.Name == "":
 		problems.Add(e.Origin("emperor-network"), "emperor-network", "no bridge is given", "emperor-network-bridge = NAME PREFIX")
 	case n.Mode.Kind == "":

@@ -8,7 +8,8 @@ import (
 // bootOptions delay a vassal before its own first step.
 var bootOptions = option.Rows[Vassal]{
 	{
-		Name: "wait-for-interface", Aliases: []string{"wait-for-iface", "wait-iface", "wait-interface"}, Group: "Boot", Arg: "NAME[:up|:address]", Repeat: true, Tyrant: true,
+		Name: "wait-for-interface", Aliases: []string{"wait-for-iface", "wait-iface", "wait-interface"}, Group: "Boot", Arg: "NAME[:up|:address]",
+		Repeat: true, Tyrant: true,
 		Help: "wait for the network interface before the as-root hooks: until it exists, is up, or has an address", Set: setInterface,
 	},
 	{

@@ -15,8 +15,9 @@ import (
 var limitOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-limit-group", Change: option.Reload, Group: "Limits", Arg: "NAME: OPTION=VALUE, …", Repeat: true,
-		Help: "limits that all vassals with limit-group = NAME share; owner: a group for each user who owns files of vassals, and is neither root nor the emperor's user",
-		Set:  setLimitGroup,
+		Help: "limits that all vassals with limit-group = NAME share; owner: a group for each user who owns files of vassals, and is neither root " +
+			"nor the emperor's user",
+		Set: setLimitGroup,
 	},
 	{
 		Name: "emperor-limits", Change: option.Reload, Group: "Limits", Arg: "required|best-effort", Def: "required",
@@ -27,17 +28,54 @@ var limitOptions = option.Rows[Emperor]{
 // cgroupOptions limit a whole vassal.
 var cgroupOptions = option.Rows[Vassal]{
 	{Name: "cgroup", Group: "Limits", Arg: "DIR", Help: "start in this directory below the vassal's own cgroup", Set: setCgroup},
-	{Name: "cgroup-opt", Group: "Limits", Arg: "FILE=VALUE", Repeat: true, Help: "content of a file of the vassal's cgroup, such as cpuset.cpus=0-3", Set: setCgroupFile},
-	{Name: "cpu-quota", Group: "Limits", Arg: "PERCENT", Guard: true, Tyrant: true, Early: true, Change: option.Live, Help: "processor time in percent of one processor, such as 50, or 200 for two", Set: func(v *Vassal, t option.Value) error { return v.setResource("cpu-quota", t) }},
-	{Name: "cpu-weight", Group: "Limits", Arg: "N", Def: "100", Guard: true, Tyrant: true, Early: true, Change: option.Live, Help: "share of the processors while they are all busy, 1 to 10000", Set: func(v *Vassal, t option.Value) error { return v.setResource("cpu-weight", t) }},
-	{Name: "io-read-bandwidth-max", Group: "Limits", Arg: "DEVICE BYTES", Repeat: true, Tyrant: true, Early: true, Change: option.Live, Help: "bytes a second that are read from a block device, or from the device of a path", Set: func(v *Vassal, t option.Value) error { return v.setResource("io-read-bandwidth-max", t) }},
-	{Name: "io-weight", Group: "Limits", Arg: "N", Def: "100", Guard: true, Tyrant: true, Early: true, Change: option.Live, Help: "share of busy block devices, 1 to 10000", Set: func(v *Vassal, t option.Value) error { return v.setResource("io-weight", t) }},
-	{Name: "io-write-bandwidth-max", Group: "Limits", Arg: "DEVICE BYTES", Repeat: true, Tyrant: true, Early: true, Change: option.Live, Help: "bytes a second that are written to a block device, or to the device of a path", Set: func(v *Vassal, t option.Value) error { return v.setResource("io-write-bandwidth-max", t) }},
-	{Name: "limit-group", Group: "Limits", Arg: "NAME", Guard: true, Help: "group of emperor-limit-group whose limits the vassal shares", Set: func(v *Vassal, t option.Value) error { v.LimitGroup = t.Text; return nil }},
-	{Name: "memory-high", Group: "Limits", Arg: "BYTES|N%%", Guard: true, Tyrant: true, Early: true, Change: option.Live, Help: "memory above which the vassal is slowed down, such as 200m, or 25%% of the machine's", Set: func(v *Vassal, t option.Value) error { return v.setResource("memory-high", t) }},
-	{Name: "memory-max", Group: "Limits", Arg: "BYTES|N%%", Guard: true, Tyrant: true, Early: true, Change: option.Live, Help: "memory above which the kernel ends all processes of the vassal", Set: func(v *Vassal, t option.Value) error { return v.setResource("memory-max", t) }},
-	{Name: "memory-swap-max", Group: "Limits", Arg: "BYTES|N%%", Guard: true, Tyrant: true, Early: true, Change: option.Live, Help: "swap space of the vassal", Set: func(v *Vassal, t option.Value) error { return v.setResource("memory-swap-max", t) }},
-	{Name: "tasks-max", Group: "Limits", Arg: "N", Def: "4096", Guard: true, Tyrant: true, Early: true, Change: option.Live, Help: "processes and threads of the vassal together", Set: func(v *Vassal, t option.Value) error { return v.setResource("tasks-max", t) }},
+	{
+		Name: "cgroup-opt", Group: "Limits", Arg: "FILE=VALUE", Repeat: true,
+		Help: "content of a file of the vassal's cgroup, such as cpuset.cpus=0-3", Set: setCgroupFile,
+	},
+	{
+		Name: "cpu-quota", Group: "Limits", Arg: "PERCENT", Guard: true, Tyrant: true, Early: true, Change: option.Live,
+		Help: "processor time in percent of one processor, such as 50, or 200 for two",
+		Set:  func(v *Vassal, t option.Value) error { return v.setResource("cpu-quota", t) },
+	},
+	{
+		Name: "cpu-weight", Group: "Limits", Arg: "N", Def: "100", Guard: true, Tyrant: true, Early: true, Change: option.Live,
+		Help: "share of the processors while they are all busy, 1 to 10000", Set: func(v *Vassal, t option.Value) error { return v.setResource("cpu-weight", t) },
+	},
+	{
+		Name: "io-read-bandwidth-max", Group: "Limits", Arg: "DEVICE BYTES", Repeat: true, Tyrant: true, Early: true, Change: option.Live,
+		Help: "bytes a second that are read from a block device, or from the device of a path",
+		Set:  func(v *Vassal, t option.Value) error { return v.setResource("io-read-bandwidth-max", t) },
+	},
+	{
+		Name: "io-weight", Group: "Limits", Arg: "N", Def: "100", Guard: true, Tyrant: true, Early: true, Change: option.Live,
+		Help: "share of busy block devices, 1 to 10000", Set: func(v *Vassal, t option.Value) error { return v.setResource("io-weight", t) },
+	},
+	{
+		Name: "io-write-bandwidth-max", Group: "Limits", Arg: "DEVICE BYTES", Repeat: true, Tyrant: true, Early: true, Change: option.Live,
+		Help: "bytes a second that are written to a block device, or to the device of a path",
+		Set:  func(v *Vassal, t option.Value) error { return v.setResource("io-write-bandwidth-max", t) },
+	},
+	{
+		Name: "limit-group", Group: "Limits", Arg: "NAME", Guard: true, Help: "group of emperor-limit-group whose limits the vassal shares",
+		Set: func(v *Vassal, t option.Value) error { v.LimitGroup = t.Text; return nil },
+	},
+	{
+		Name: "memory-high", Group: "Limits", Arg: "BYTES|N%%", Guard: true, Tyrant: true, Early: true, Change: option.Live,
+		Help: "memory above which the vassal is slowed down, such as 200m, or 25%% of the machine's",
+		Set:  func(v *Vassal, t option.Value) error { return v.setResource("memory-high", t) },
+	},
+	{
+		Name: "memory-max", Group: "Limits", Arg: "BYTES|N%%", Guard: true, Tyrant: true, Early: true, Change: option.Live,
+		Help: "memory above which the kernel ends all processes of the vassal", Set: func(v *Vassal, t option.Value) error { return v.setResource("memory-max", t) },
+	},
+	{
+		Name: "memory-swap-max", Group: "Limits", Arg: "BYTES|N%%", Guard: true, Tyrant: true, Early: true, Change: option.Live,
+		Help: "swap space of the vassal", Set: func(v *Vassal, t option.Value) error { return v.setResource("memory-swap-max", t) },
+	},
+	{
+		Name: "tasks-max", Group: "Limits", Arg: "N", Def: "4096", Guard: true, Tyrant: true, Early: true, Change: option.Live,
+		Help: "processes and threads of the vassal together", Set: func(v *Vassal, t option.Value) error { return v.setResource("tasks-max", t) },
+	},
 }
 
 func setLimiting(e *Emperor, v option.Value) error {
@@ -130,7 +168,10 @@ func former(file string) string {
 }
 
 // formerTrees are the hierarchies of cgroup v1 in /sys/fs/cgroup.
-var formerTrees = []string{"blkio", "cpu", "cpu,cpuacct", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "net_cls,net_prio", "net_prio", "perf_event", "pids", "rdma", "systemd", "unified"}
+var formerTrees = []string{
+	"blkio", "cpu", "cpu,cpuacct", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls",
+	"net_cls,net_prio", "net_prio", "perf_event", "pids", "rdma", "systemd", "unified",
+}
 
 // cgroupMount is where the hierarchy of cgroups is, by convention.
 const cgroupMount = "/sys/fs/cgroup"

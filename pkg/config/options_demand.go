@@ -22,7 +22,8 @@ type OnDemand struct {
 var onDemandOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-on-demand-directory", Aliases: []string{"emperor-on-demand-dir"}, Group: "Sockets", Arg: "DIR",
-		Help: "vassal NAME.ini starts with the first connection to DIR/NAME.socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Directory) },
+		Help: "vassal NAME.ini starts with the first connection to DIR/NAME.socket",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Directory) },
 	},
 	{
 		Name: "emperor-on-demand-exec", Group: "Sockets", Arg: "COMMAND", Help: "a command that prints the address that starts the vassal named by its argument",
@@ -30,9 +31,13 @@ var onDemandOptions = option.Rows[Emperor]{
 	},
 	{
 		Name: "emperor-on-demand-extension", Aliases: []string{"emperor-on-demand-ext"}, Group: "Sockets", Arg: "EXT",
-		Help: "vassal NAME starts with the first connection to the address in the file NAME+EXT, which must not be a link", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Extension) },
+		Help: "vassal NAME starts with the first connection to the address in the file NAME+EXT, which must not be a link",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Extension) },
 	},
-	{Name: "emperor-on-demand-mode", Group: "Sockets", Arg: "OCTAL", Def: "666", Guard: true, Help: "mode of unix sockets that start vassals", Set: setOnDemandMode},
+	{
+		Name: "emperor-on-demand-mode", Group: "Sockets", Arg: "OCTAL", Def: "666", Guard: true, Help: "mode of unix sockets that start vassals",
+		Set: setOnDemandMode,
+	},
 	{Name: "emperor-on-demand-owner", Group: "Sockets", Arg: "USER[:GROUP]", Guard: true, Help: "owner of unix sockets that start vassals", Set: setOnDemandOwner},
 }
 

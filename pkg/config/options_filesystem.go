@@ -61,7 +61,8 @@ var fileOptions = option.Rows[Vassal]{
 	},
 	{
 		Name: "pivot_root", Aliases: []string{"pivot-root"}, Group: "Files", Arg: "NEW [OLD]", Guard: true,
-		Help: "the same with the old root directory at OLD, a directory below NEW, for hooks that still need it and unmount it; without OLD it is gone", Set: setPivotRoot,
+		Help: "the same with the old root directory at OLD, a directory below NEW, for hooks that still need it and unmount it; without OLD it is " +
+			"gone", Set: setPivotRoot,
 	},
 	{
 		Name: "private-devices", Group: "Files", Guard: true, Tyrant: true, Early: true,
@@ -264,7 +265,10 @@ func setTemporary(v *Vassal, t option.Value) error {
 			return option.Unknown("option", word, append(slices.Clone(tmpfsOptions), "ro", "noexec")...)
 		}
 	}
-	v.Files.Places = append(v.Files.Places, namespaces.Place{Kind: namespaces.Temporary, Path: path, Data: data, Optional: optional, Where: where(t, "temporary-file-system")})
+	v.Files.Places = append(v.Files.Places, namespaces.Place{
+		Kind: namespaces.Temporary, Path: path, Data: data, Optional: optional,
+		Where: where(t, "temporary-file-system"),
+	})
 	return nil
 }
 

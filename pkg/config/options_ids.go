@@ -42,8 +42,9 @@ const (
 var idOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-id-range", Group: "Vassals", Arg: "BASE:SIZE[:COUNT]", Guard: true,
-		Help: "ids of the host for vassals with user among emperor-use-clone: COUNT ranges of SIZE ids from BASE on, one for each vassal, or auto: those of \"emperor\" in /etc/subuid and /etc/subgid (user_namespaces(7))",
-		Set:  setIDRange,
+		Help: "ids of the host for vassals with user among emperor-use-clone: COUNT ranges of SIZE ids from BASE on, one for each vassal, or " +
+			"auto: those of \"emperor\" in /etc/subuid and /etc/subgid (user_namespaces(7))",
+		Set: setIDRange,
 	},
 
 	{
@@ -117,6 +118,7 @@ func (e *Emperor) checkIDs(problems *Problems) {
 	case e.IDs.Given() && e.IDs.Identity:
 		problems.Add(as, "emperor-id-range", "user=identity asks for no ranges", "user in emperor-use-clone")
 	case user && root && !e.IDs.Given() && !e.IDs.Identity:
-		problems.Add(e.Origin("emperor-use-clone"), "emperor-use-clone", "user: every id would stay itself, which confines nothing", "emperor-id-range = 1000000:65536; user=identity keeps all ids")
+		problems.Add(e.Origin("emperor-use-clone"), "emperor-use-clone", "user: every id would stay itself, which confines nothing",
+			"emperor-id-range = 1000000:65536; user=identity keeps all ids")
 	}
 }

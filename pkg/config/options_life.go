@@ -37,7 +37,10 @@ func defaultLife() Life {
 
 // lifeOptions configure the life cycle of vassals.
 var lifeOptions = option.Rows[Emperor]{
-	{Name: "emperor-backoff-jitter", Change: option.Reload, Group: "Vassals", Arg: "PERCENT", Def: "10", Help: "largest part of a backoff that is added at random", Set: setJitter},
+	{
+		Name: "emperor-backoff-jitter", Change: option.Reload, Group: "Vassals", Arg: "PERCENT", Def: "10",
+		Help: "largest part of a backoff that is added at random", Set: setJitter,
+	},
 	{
 		Name: "emperor-broodlord", Change: option.Reload, Group: "Vassals", Arg: "N", Help: "total number of zergs, for vassals that request reinforcement",
 		Into: func(e *Emperor) option.Field { return (*option.Number)(&e.Life.Broodlord) },
@@ -48,7 +51,8 @@ var lifeOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.ChangePause) },
 	},
 	{
-		Name: "emperor-curse-tolerance", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30", Help: "how long a vassal may live after it closed its pipe; 0: no limit",
+		Name: "emperor-curse-tolerance", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30",
+		Help: "how long a vassal may live after it closed its pipe; 0: no limit",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.CurseTolerance) },
 	},
 	{
@@ -57,34 +61,45 @@ var lifeOptions = option.Rows[Emperor]{
 	},
 	{
 		Name: "emperor-max-restarts", Change: option.Reload, Aliases: []string{"max-restarts"}, Group: "Vassals", Arg: "N",
-		Help: "failures in a row after which a vassal rests until its file changes", Into: func(e *Emperor) option.Field { return (*option.Number)(&e.Life.MaxRestarts) },
+		Help: "failures in a row after which a vassal rests until its file changes",
+		Into: func(e *Emperor) option.Field { return (*option.Number)(&e.Life.MaxRestarts) },
 	},
-	{Name: "emperor-max-throttle", Change: option.Reload, Group: "Vassals", Arg: "MS", Help: "the longest backoff, with uWSGI's name", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.BackoffMax) }},
+	{
+		Name: "emperor-max-throttle", Change: option.Reload, Group: "Vassals", Arg: "MS", Help: "the longest backoff, with uWSGI's name",
+		Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.BackoffMax) },
+	},
 	{
 		Name: "emperor-no-blacklist", Change: option.Reload, Group: "Vassals", Help: "make every backoff as long as the first",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.FlatBackoff) },
 	},
 	{
-		Name: "emperor-reload-timeout", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "60", Help: "how long a reload may take before it counts as failed; 0: no limit",
+		Name: "emperor-reload-timeout", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "60",
+		Help: "how long a reload may take before it counts as failed; 0: no limit",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.ReloadTimeout) },
 	},
 	{
-		Name: "emperor-required-heartbeat", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30", Help: "longest silence of a vassal that has sent heartbeats; 0: no limit",
+		Name: "emperor-required-heartbeat", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30",
+		Help: "longest silence of a vassal that has sent heartbeats; 0: no limit",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.Heartbeat) },
 	},
-	{Name: "emperor-throttle", Change: option.Reload, Group: "Vassals", Arg: "MS", Help: "the first backoff, with uWSGI's name", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.Backoff) }},
+	{
+		Name: "emperor-throttle", Change: option.Reload, Group: "Vassals", Arg: "MS", Help: "the first backoff, with uWSGI's name",
+		Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.Backoff) },
+	},
 	{
 		Name: "emperor-wait-for-command", Change: option.Reload, Group: "Vassals", Help: "a new vassal waits for a command that starts it",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Life.WaitForCommand) },
 	},
 	{
-		Name: "emperor-wait-for-command-ignore", Change: option.Reload, Group: "Vassals", Arg: "NAME", Repeat: true, Help: "a vassal that does not wait for a command",
+		Name: "emperor-wait-for-command-ignore", Change: option.Reload, Group: "Vassals", Arg: "NAME", Repeat: true,
+		Help: "a vassal that does not wait for a command",
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Life.WaitIgnore) },
 	},
 
 	{
 		Name: "emperor-command-socket", Group: "Control", Arg: "ADDRESS",
-		Help: "accept datagrams of uWSGI's there, with cmd = spawn, respawn, stop or log and vassal = NAME; a path has mode 0600 and the rules of the control socket; a UDP address must be a loopback one, and its senders cannot be verified",
+		Help: "accept datagrams of uWSGI's there, with cmd = spawn, respawn, stop or log and vassal = NAME; a path has mode 0600 and the rules of " +
+			"the control socket; a UDP address must be a loopback one, and its senders cannot be verified",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.CommandSocket) },
 	},
 	{
@@ -98,8 +113,14 @@ var lifeOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.RuntimeDir) },
 	},
 
-	{Name: "emperor-pidfile", Aliases: []string{"pidfile", "pidfile2", "safe-pidfile", "safe-pidfile2"}, Group: "Process", Arg: "FILE", Help: "write the emperor's pid", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Pidfile) }},
-	{Name: "emperor-procname", Group: "Process", Arg: "NAME", Help: "name of the emperor's process", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Procname) }},
+	{
+		Name: "emperor-pidfile", Aliases: []string{"pidfile", "pidfile2", "safe-pidfile", "safe-pidfile2"}, Group: "Process", Arg: "FILE",
+		Help: "write the emperor's pid", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Pidfile) },
+	},
+	{
+		Name: "emperor-procname", Group: "Process", Arg: "NAME", Help: "name of the emperor's process",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Procname) },
+	},
 	{
 		Name: "emperor-subreaper", Group: "Process", Help: "adopt and reap the orphans of vassals and hooks",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Subreaper) },

@@ -31,7 +31,8 @@ var controlOptions = option.Rows[Emperor]{
 	},
 	{
 		Name: "emperor-stats", Aliases: []string{"emperor-stats-server"}, Group: "Control", Arg: "ADDRESS", Guard: true,
-		Help: "send statistics in uWSGI's format to clients of HOST:PORT or the path of a socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Stats) },
+		Help: "send statistics in uWSGI's format to clients of HOST:PORT or the path of a socket",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Stats) },
 	},
 	{
 		Name: "emperor-trace", Group: "Control", Arg: "URL", Guard: true,
@@ -39,8 +40,9 @@ var controlOptions = option.Rows[Emperor]{
 	},
 	{
 		Name: "emperor-web", Group: "Control", Arg: "ADDRESS", Guard: true,
-		Help: "serve a page about vassals for browsers, read-only, at the path of a socket, which has mode 0600, or at HOST:PORT; an address that other machines reach needs emperor-web-users",
-		Set:  setWeb,
+		Help: "serve a page about vassals for browsers, read-only, at the path of a socket, which has mode 0600, or at HOST:PORT; an address that " +
+			"other machines reach needs emperor-web-users",
+		Set: setWeb,
 	},
 	{
 		Name: "emperor-web-host", Group: "Control", Arg: "NAME", Repeat: true,

@@ -21,11 +21,13 @@ type Monitoring struct {
 // monitorOptions select the sources of vassals.
 var monitorOptions = option.Rows[Emperor]{
 	{
-		Name: "emperor", Group: "Monitors", Arg: "PLACE", Repeat: true, Help: "directory of vassals to watch, a pattern of paths, the file of one vassal, dir://DIR or glob://PATTERN",
-		Set: setMonitor,
+		Name: "emperor", Group: "Monitors", Arg: "PLACE", Repeat: true,
+		Help: "directory of vassals to watch, a pattern of paths, the file of one vassal, dir://DIR or glob://PATTERN",
+		Set:  setMonitor,
 	},
 	{
-		Name: "emperor-extra-extension", Aliases: []string{"emperor-extra-ext"}, Group: "Monitors", Arg: ".EXT", Repeat: true, Help: "files with this extension are vassals as well, in the ini format",
+		Name: "emperor-extra-extension", Aliases: []string{"emperor-extra-ext"}, Group: "Monitors", Arg: ".EXT", Repeat: true,
+		Help: "files with this extension are vassals as well, in the ini format",
 		Set: func(e *Emperor, v option.Value) error {
 			e.Monitor.Extensions = append(e.Monitor.Extensions, v.Text)
 			return nonempty(strings.Trim(v.Text, "."), "no extension given")

@@ -50,36 +50,110 @@ type Networking struct {
 
 // networkOptions configure the built-in network.
 var networkOptions = option.Rows[Emperor]{
-	{Name: "emperor-network", Group: "Network", Arg: "MODE", Def: "none", Help: "connect vassals that do not choose a mode: routed (a link and an address each), bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE, cni:NETWORK, or none (by hooks)", Set: setEmperorNetwork},
+	{
+		Name: "emperor-network", Group: "Network", Arg: "MODE", Def: "none",
+		Help: "connect vassals that do not choose a mode: routed (a link and an address each), bridge, bridge:NAME, macvlan:INTERFACE, " +
+			"ipvlan:INTERFACE, cni:NETWORK, or none (by hooks)", Set: setEmperorNetwork,
+	},
 	{Name: "emperor-network-between", Group: "Network", Arg: "deny|allow", Def: "deny", Help: "whether vassals reach each other", Set: setBetween},
-	{Name: "emperor-network-bridge", Group: "Network", Arg: "NAME [PREFIX…]", Help: "bridge of vassals with network = bridge, made if it is not there, with the addresses of its vassals", Set: setBridge},
-	{Name: "emperor-network-cni-conf", Group: "Network", Arg: "DIR", Repeat: true, Def: "/etc/cni/net.d", Help: "directory of the configurations for network = cni:NETWORK", Set: func(e *Emperor, v option.Value) error { return addDirectory(&e.Network.CNIConf, v) }},
-	{Name: "emperor-network-cni-path", Group: "Network", Arg: "DIR", Repeat: true, Def: "/opt/cni/bin, /usr/lib/cni, /usr/libexec/cni", Help: "directory of CNI plugins, which run as root", Set: func(e *Emperor, v option.Value) error { return addDirectory(&e.Network.CNIPlugins, v) }},
-	{Name: "emperor-network-dns", Group: "Network", Arg: "auto|off|names|forward", Def: "auto", Help: "how vassals resolve names: by the host's nameservers (auto), its files (off), or with names of vassals, and the host's nameservers (names) or the emperor (forward) for others", Set: func(e *Emperor, v option.Value) error { return setDNS(&e.Network.DNS, v) }},
-	{Name: "emperor-network-forwarding", Group: "Network", Arg: "set|check", Def: "set", Help: "switch the host's forwarding on for links of vassals and uplinks, or refuse to start without it", Set: setForwarding},
-	{Name: "emperor-network-limit", Group: "Network", Arg: "DOWN[/UP]", Help: "rate of each vassal, such as 40mbit/10mbit", Set: func(e *Emperor, v option.Value) error { return setRate(&e.Network.Limit, v) }},
-	{Name: "emperor-network-modes", Group: "Network", Arg: "LIST", Def: "the one of emperor-network", Help: "modes that a tenant's file may choose; join: the network of another vassal of the same user", Set: setModes},
-	{Name: "emperor-network-mtu", Group: "Network", Arg: "BYTES", Def: "smallest of the uplinks", Help: "MTU of the links of vassals", Set: func(e *Emperor, v option.Value) error { return setMTU(&e.Network.MTU, v) }},
+	{
+		Name: "emperor-network-bridge", Group: "Network", Arg: "NAME [PREFIX…]",
+		Help: "bridge of vassals with network = bridge, made if it is not there, with the addresses of its vassals", Set: setBridge,
+	},
+	{
+		Name: "emperor-network-cni-conf", Group: "Network", Arg: "DIR", Repeat: true, Def: "/etc/cni/net.d",
+		Help: "directory of the configurations for network = cni:NETWORK",
+		Set:  func(e *Emperor, v option.Value) error { return addDirectory(&e.Network.CNIConf, v) },
+	},
+	{
+		Name: "emperor-network-cni-path", Group: "Network", Arg: "DIR", Repeat: true, Def: "/opt/cni/bin, /usr/lib/cni, /usr/libexec/cni",
+		Help: "directory of CNI plugins, which run as root", Set: func(e *Emperor, v option.Value) error { return addDirectory(&e.Network.CNIPlugins, v) },
+	},
+	{
+		Name: "emperor-network-dns", Group: "Network", Arg: "auto|off|names|forward", Def: "auto",
+		Help: "how vassals resolve names: by the host's nameservers (auto), its files (off), or with names of vassals, and the host's nameservers " +
+			"(names) or the emperor (forward) for others", Set: func(e *Emperor, v option.Value) error { return setDNS(&e.Network.DNS, v) },
+	},
+	{
+		Name: "emperor-network-forwarding", Group: "Network", Arg: "set|check", Def: "set",
+		Help: "switch the host's forwarding on for links of vassals and uplinks, or refuse to start without it", Set: setForwarding,
+	},
+	{
+		Name: "emperor-network-limit", Group: "Network", Arg: "DOWN[/UP]", Help: "rate of each vassal, such as 40mbit/10mbit",
+		Set: func(e *Emperor, v option.Value) error { return setRate(&e.Network.Limit, v) },
+	},
+	{
+		Name: "emperor-network-modes", Group: "Network", Arg: "LIST", Def: "the one of emperor-network",
+		Help: "modes that a tenant's file may choose; join: the network of another vassal of the same user", Set: setModes,
+	},
+	{
+		Name: "emperor-network-mtu", Group: "Network", Arg: "BYTES", Def: "smallest of the uplinks", Help: "MTU of the links of vassals",
+		Set: func(e *Emperor, v option.Value) error { return setMTU(&e.Network.MTU, v) },
+	},
 	{Name: "emperor-network-nat", Group: "Network", Arg: "on|off|4|6", Def: "private addresses", Help: "masquerade vassals towards other hosts", Set: setNAT},
-	{Name: "emperor-network-pool", Group: "Network", Arg: "PREFIX", Repeat: true, Def: "private, unused", Help: "addresses of vassals, one prefix of each family", Set: setPool},
-	{Name: "emperor-network-publish", Group: "Network", Arg: "PORT[-PORT][/PROTO]", Repeat: true, Help: "ports of the host that tenants may publish, of all its addresses or as ADDRESS:PORT of one", Set: setPublishable},
-	{Name: "emperor-network-timeout", Group: "Network", Arg: "TIME", Def: "10", Help: "how long one change of the network may take", Into: func(e *Emperor) option.Field { return (*option.Positive)(&e.Network.Timeout) }},
-	{Name: "emperor-network-to-host", Group: "Network", Arg: "deny|allow|PORT[/PROTO],…", Def: "deny", Help: "parts of the host that vassals reach; ping always", Set: setToHost},
-	{Name: "emperor-network-uplink", Group: "Network", Arg: "INTERFACE", Repeat: true, Def: "of the default routes", Help: "interface to other hosts", Set: setUplink},
+	{
+		Name: "emperor-network-pool", Group: "Network", Arg: "PREFIX", Repeat: true, Def: "private, unused",
+		Help: "addresses of vassals, one prefix of each family", Set: setPool,
+	},
+	{
+		Name: "emperor-network-publish", Group: "Network", Arg: "PORT[-PORT][/PROTO]", Repeat: true,
+		Help: "ports of the host that tenants may publish, of all its addresses or as ADDRESS:PORT of one", Set: setPublishable,
+	},
+	{
+		Name: "emperor-network-timeout", Group: "Network", Arg: "TIME", Def: "10", Help: "how long one change of the network may take",
+		Into: func(e *Emperor) option.Field { return (*option.Positive)(&e.Network.Timeout) },
+	},
+	{
+		Name: "emperor-network-to-host", Group: "Network", Arg: "deny|allow|PORT[/PROTO],…", Def: "deny",
+		Help: "parts of the host that vassals reach; ping always", Set: setToHost,
+	},
+	{
+		Name: "emperor-network-uplink", Group: "Network", Arg: "INTERFACE", Repeat: true, Def: "of the default routes",
+		Help: "interface to other hosts", Set: setUplink,
+	},
 }
 
 // vassalNetworkOptions configure the network of one vassal.
 var vassalNetworkOptions = option.Rows[Vassal]{
-	{Name: "network", Group: "Network", Arg: "MODE", Def: "emperor-network", Tyrant: true, Early: true, Help: "how the emperor connects the vassal: routed, bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE, cni:NETWORK, join:VASSAL (its network) or none", Set: setNetwork},
-	{Name: "network-address", Group: "Network", Arg: "ADDRESS", Def: "from the pool", Repeat: true, Help: "address of the vassal, one of each family", Set: setAddress},
-	{Name: "network-allow", Group: "Network", Arg: "VASSAL|PREFIX[:PORT[/PROTO]]", Repeat: true, Tyrant: true, Early: true, Change: option.Live, Help: "clients that may reach the vassal: another vassal, or addresses", Set: setAllow},
-	{Name: "network-dns", Group: "Network", Arg: "auto|off|names|forward", Def: "emperor-network-dns", Tyrant: true, Early: true, Help: "how the vassal resolves names", Set: func(v *Vassal, t option.Value) error { return setDNS(&v.Network.DNS, t) }},
-	{Name: "network-interface", Group: "Network", Arg: "NAME", Def: "eth0", Tyrant: true, Early: true, Help: "name of the vassal's interface", Set: setInterfaceName},
-	{Name: "network-limit", Group: "Network", Arg: "DOWN[/UP]", Def: "emperor-network-limit", Tyrant: true, Early: true, Change: option.Live, Help: "rate of the vassal, such as 40mbit/10mbit; in a tenant's file at most the emperor's", Set: setOwnRate},
-	{Name: "network-lost", Group: "Network", Arg: "report|restart", Def: "report", Tyrant: true, Early: true, Help: "when another program deletes the vassal's link or sets it down, also one that a hook has made: report it, or start the vassal again", Set: setLost},
+	{
+		Name: "network", Group: "Network", Arg: "MODE", Def: "emperor-network", Tyrant: true, Early: true,
+		Help: "how the emperor connects the vassal: routed, bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE, cni:NETWORK, join:VASSAL " +
+			"(its network) or none", Set: setNetwork,
+	},
+	{
+		Name: "network-address", Group: "Network", Arg: "ADDRESS", Def: "from the pool", Repeat: true,
+		Help: "address of the vassal, one of each family", Set: setAddress,
+	},
+	{
+		Name: "network-allow", Group: "Network", Arg: "VASSAL|PREFIX[:PORT[/PROTO]]", Repeat: true, Tyrant: true, Early: true,
+		Change: option.Live, Help: "clients that may reach the vassal: another vassal, or addresses", Set: setAllow,
+	},
+	{
+		Name: "network-dns", Group: "Network", Arg: "auto|off|names|forward", Def: "emperor-network-dns", Tyrant: true, Early: true,
+		Help: "how the vassal resolves names", Set: func(v *Vassal, t option.Value) error { return setDNS(&v.Network.DNS, t) },
+	},
+	{
+		Name: "network-interface", Group: "Network", Arg: "NAME", Def: "eth0", Tyrant: true, Early: true, Help: "name of the vassal's interface",
+		Set: setInterfaceName,
+	},
+	{
+		Name: "network-limit", Group: "Network", Arg: "DOWN[/UP]", Def: "emperor-network-limit", Tyrant: true, Early: true, Change: option.Live,
+		Help: "rate of the vassal, such as 40mbit/10mbit; in a tenant's file at most the emperor's", Set: setOwnRate,
+	},
+	{
+		Name: "network-lost", Group: "Network", Arg: "report|restart", Def: "report", Tyrant: true, Early: true,
+		Help: "when another program deletes the vassal's link or sets it down, also one that a hook has made: report it, or start the vassal again", Set: setLost,
+	},
 	{Name: "network-mac", Group: "Network", Arg: "MAC", Def: "derived from the name", Help: "hardware address of the vassal's interface", Set: setMAC},
-	{Name: "network-mtu", Group: "Network", Arg: "BYTES", Def: "emperor-network-mtu", Tyrant: true, Early: true, Help: "MTU of the vassal's interface; in a tenant's file at most the emperor's", Set: setOwnMTU},
-	{Name: "network-publish", Group: "Network", Arg: "PORT[-PORT][:VASSALPORT][/PROTO]", Repeat: true, Tyrant: true, Early: true, Change: option.Live, Help: "ports of the host that lead to the vassal, of all its addresses or as ADDRESS:PORT of one; in a tenant's file within emperor-network-publish", Set: setPublish},
+	{
+		Name: "network-mtu", Group: "Network", Arg: "BYTES", Def: "emperor-network-mtu", Tyrant: true, Early: true,
+		Help: "MTU of the vassal's interface; in a tenant's file at most the emperor's", Set: setOwnMTU,
+	},
+	{
+		Name: "network-publish", Group: "Network", Arg: "PORT[-PORT][:VASSALPORT][/PROTO]", Repeat: true, Tyrant: true, Early: true,
+		Change: option.Live, Help: "ports of the host that lead to the vassal, of all its addresses or as ADDRESS:PORT of one; in a tenant's file " +
+			"within emperor-network-publish", Set: setPublish,
+	},
 	{Name: "network-route", Group: "Network", Arg: "PREFIX", Repeat: true, Help: "a further prefix that leads to the vassal", Set: setRoute},
 }
 

@@ -94,11 +94,18 @@ var ownOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Process.Chdir) },
 	},
 	{Name: "daemonize", Aliases: []string{"daemonize2"}, Group: "Process", Arg: "FILE", Help: "run in the background, and log to the file", Set: setDaemonize},
-	{Name: "flock", Aliases: []string{"flock2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, or fail if it is locked", Set: func(e *Emperor, v option.Value) error { return setLock(e, v, false) }},
-	{Name: "flock-wait", Aliases: []string{"flock-wait2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, and wait until it is free", Set: func(e *Emperor, v option.Value) error { return setLock(e, v, true) }},
+	{
+		Name: "flock", Aliases: []string{"flock2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, or fail if it is locked",
+		Set: func(e *Emperor, v option.Value) error { return setLock(e, v, false) },
+	},
+	{
+		Name: "flock-wait", Aliases: []string{"flock-wait2"}, Group: "Process", Arg: "FILE", Repeat: true,
+		Help: "lock the file, and wait until it is free", Set: func(e *Emperor, v option.Value) error { return setLock(e, v, true) },
+	},
 	{Name: "max-fd", Group: "Process", Arg: "N", Help: "limit of open descriptors, for vassals too", Set: setMaxFD},
 	{
-		Name: "touch-reload", Aliases: []string{"fs-reload"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "reload the emperor's options and all vassals when the file is touched",
+		Name: "touch-reload", Aliases: []string{"fs-reload"}, Group: "Process", Arg: "FILE", Repeat: true,
+		Help: "reload the emperor's options and all vassals when the file is touched",
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Process.Touch) },
 	},
 	{Name: "umask", Group: "Process", Arg: "OCTAL", Guard: true, Help: "file mode creation mask, which vassals inherit", Set: setOwnUmask},

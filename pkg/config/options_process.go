@@ -10,7 +10,10 @@ import (
 // processOptions are about the emperor's own process and its log.
 var processOptions = option.Rows[Emperor]{
 	{Name: "emperor-log-format", Group: "Logging", Arg: "FORMAT", Def: "text", Help: "text, or json for one object a line", Set: setLogFormat},
-	{Name: "log-format", Group: "Logging", Arg: "FORMAT", Help: "short for emperor-log-format; what uWSGI means by it, lines for requests, is left out", Set: setShortLogFormat},
+	{
+		Name: "log-format", Group: "Logging", Arg: "FORMAT",
+		Help: "short for emperor-log-format; what uWSGI means by it, lines for requests, is left out", Set: setShortLogFormat,
+	},
 	{Name: "log-level", Change: option.Reload, Group: "Logging", Arg: "LEVEL", Def: "info", Help: "debug, info, warn or error", Set: setLogLevel},
 
 	{Name: "gid", Group: "Process", Arg: "GROUP", Guard: true, Help: "group of the emperor itself", Into: func(e *Emperor) option.Field { return &e.GID }},

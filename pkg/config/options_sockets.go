@@ -70,15 +70,32 @@ type Listening struct {
 var socketOptions = option.Rows[Vassal]{
 	{Name: "chmod-socket", Group: "Sockets", Arg: "[MODE]", Tyrant: true, Help: "mode of unix sockets", Set: setSocketMode},
 	{Name: "chown-socket", Group: "Sockets", Arg: "USER[:GROUP]", Guard: true, Tyrant: true, Help: "owner of unix sockets", Set: setSocketOwner},
-	{Name: "fastcgi-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for FastCGI", Set: func(v *Vassal, t option.Value) error { return v.addSocket("fastcgi-socket", t.Text) }},
+	{
+		Name: "fastcgi-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for FastCGI",
+		Set: func(v *Vassal, t option.Value) error { return v.addSocket("fastcgi-socket", t.Text) },
+	},
 	{
 		Name: "freebind", Group: "Sockets", Tyrant: true, Help: "bind addresses that do not exist yet (IP_FREEBIND)",
 		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.FreeBind) },
 	},
-	{Name: "http", Aliases: []string{"httprouter"}, Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Help: "listen for HTTP, bound before privileges are dropped; beside another socket pass requests on to it", Set: func(v *Vassal, t option.Value) error { return v.addSocket("http", t.Text) }},
-	{Name: "http-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for HTTP on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", Set: func(v *Vassal, t option.Value) error { return v.addSocket("http-socket", t.Text) }},
-	{Name: "https", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Tyrant: true, Help: "as http, over TLS", Set: func(v *Vassal, t option.Value) error { return v.addSecure("https", t) }},
-	{Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: func(v *Vassal, t option.Value) error { return v.addSecure("https-socket", t) }},
+	{
+		Name: "http", Aliases: []string{"httprouter"}, Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true,
+		Help: "listen for HTTP, bound before privileges are dropped; beside another socket pass requests on to it",
+		Set:  func(v *Vassal, t option.Value) error { return v.addSocket("http", t.Text) },
+	},
+	{
+		Name: "http-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload,
+		Help: "listen for HTTP on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N",
+		Set:  func(v *Vassal, t option.Value) error { return v.addSocket("http-socket", t.Text) },
+	},
+	{
+		Name: "https", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Tyrant: true, Help: "as http, over TLS",
+		Set: func(v *Vassal, t option.Value) error { return v.addSecure("https", t) },
+	},
+	{
+		Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Tyrant: true, Change: option.Reload,
+		Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: func(v *Vassal, t option.Value) error { return v.addSecure("https-socket", t) },
+	},
 	{Name: "listen", Group: "Sockets", Arg: "N", Def: "100", Tyrant: true, Help: "number of connections that wait for a worker", Set: setBacklog},
 	{
 		Name: "reuse-port", Group: "Sockets", Tyrant: true, Help: "a socket for each worker (SO_REUSEPORT)",
@@ -99,15 +116,25 @@ var socketOptions = option.Rows[Vassal]{
 		Name: "so-keepalive", Group: "Sockets", Tyrant: true, Help: "detect dead peers (SO_KEEPALIVE)",
 		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.KeepAlive) },
 	},
-	{Name: "socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", Set: func(v *Vassal, t option.Value) error { return v.addSocket("socket", t.Text) }},
-	{Name: "stats", Aliases: []string{"stats-server"}, Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "serve statistics of the built-in server on an address", Set: func(v *Vassal, t option.Value) error { return v.addSocket("stats", t.Text) }},
+	{
+		Name: "socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload,
+		Help: "listen on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", Set: func(v *Vassal, t option.Value) error { return v.addSocket("socket", t.Text) },
+	},
+	{
+		Name: "stats", Aliases: []string{"stats-server"}, Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload,
+		Help: "serve statistics of the built-in server on an address", Set: func(v *Vassal, t option.Value) error { return v.addSocket("stats", t.Text) },
+	},
 	{
 		Name: "tcp-nodelay", Group: "Sockets", Tyrant: true, Help: "send small pieces at once (TCP_NODELAY)",
 		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.NoDelay) },
 	},
-	{Name: "uwsgi-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for the uwsgi protocol", Set: func(v *Vassal, t option.Value) error { return v.addSocket("uwsgi-socket", t.Text) }},
 	{
-		Name: "vacuum", Group: "Sockets", Tyrant: true, Change: option.Reload, Help: "remove pid files at the end, if they are still ours (sockets are always removed)",
+		Name: "uwsgi-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload,
+		Help: "listen for the uwsgi protocol", Set: func(v *Vassal, t option.Value) error { return v.addSocket("uwsgi-socket", t.Text) },
+	},
+	{
+		Name: "vacuum", Group: "Sockets", Tyrant: true, Change: option.Reload,
+		Help: "remove pid files at the end, if they are still ours (sockets are always removed)",
 		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.Vacuum) },
 	},
 }

@@ -82,19 +82,50 @@ var startOptions = option.Rows[Vassal]{
 		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Pidfile) },
 	},
 	{
-		Name: "pidfile2", Aliases: []string{"safe-pidfile2"}, Group: "Boot", Arg: "FILE", Tyrant: true, Help: "write the pid into a file, after privileges were dropped",
+		Name: "pidfile2", Aliases: []string{"safe-pidfile2"}, Group: "Boot", Arg: "FILE", Tyrant: true,
+		Help: "write the pid into a file, after privileges were dropped",
 		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Pidfile2) },
 	},
-	{Name: "wait-for-dir", Group: "Boot", Arg: "DIR", Repeat: true, Tyrant: true, Help: "wait for the directory before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("dir", t) }},
-	{Name: "wait-for-dir-timeout", Group: "Boot", Arg: "TIME", Def: "wait-for-fs-timeout", Tyrant: true, Help: "how long to wait for a directory", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("dir", t.Text) }},
-	{Name: "wait-for-file", Group: "Boot", Arg: "FILE", Repeat: true, Tyrant: true, Help: "wait for the regular file before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("file", t) }},
-	{Name: "wait-for-file-timeout", Group: "Boot", Arg: "TIME", Def: "wait-for-fs-timeout", Tyrant: true, Help: "how long to wait for a file", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("file", t.Text) }},
-	{Name: "wait-for-fs", Group: "Boot", Arg: "PATH", Repeat: true, Tyrant: true, Help: "wait for a file or directory of that name before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("fs", t) }},
-	{Name: "wait-for-fs-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for names, files and directories", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("fs", t.Text) }},
-	{Name: "wait-for-mountpoint", Group: "Boot", Arg: "DIR", Repeat: true, Tyrant: true, Help: "wait for a mount there, before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("mountpoint", t) }},
-	{Name: "wait-for-mountpoint-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for a mount", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("mountpoint", t.Text) }},
-	{Name: "wait-for-socket", Group: "Boot", Arg: "ADDRESS", Repeat: true, Tyrant: true, Help: "wait until a process listens there, before own sockets are bound", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("socket", t) }},
-	{Name: "wait-for-socket-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for a socket", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("socket", t.Text) }},
+	{
+		Name: "wait-for-dir", Group: "Boot", Arg: "DIR", Repeat: true, Tyrant: true, Help: "wait for the directory before the as-root hooks",
+		Set: func(v *Vassal, t option.Value) error { return v.Waits.add("dir", t) },
+	},
+	{
+		Name: "wait-for-dir-timeout", Group: "Boot", Arg: "TIME", Def: "wait-for-fs-timeout", Tyrant: true,
+		Help: "how long to wait for a directory", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("dir", t.Text) },
+	},
+	{
+		Name: "wait-for-file", Group: "Boot", Arg: "FILE", Repeat: true, Tyrant: true, Help: "wait for the regular file before the as-root hooks",
+		Set: func(v *Vassal, t option.Value) error { return v.Waits.add("file", t) },
+	},
+	{
+		Name: "wait-for-file-timeout", Group: "Boot", Arg: "TIME", Def: "wait-for-fs-timeout", Tyrant: true, Help: "how long to wait for a file",
+		Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("file", t.Text) },
+	},
+	{
+		Name: "wait-for-fs", Group: "Boot", Arg: "PATH", Repeat: true, Tyrant: true,
+		Help: "wait for a file or directory of that name before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("fs", t) },
+	},
+	{
+		Name: "wait-for-fs-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true,
+		Help: "how long to wait for names, files and directories", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("fs", t.Text) },
+	},
+	{
+		Name: "wait-for-mountpoint", Group: "Boot", Arg: "DIR", Repeat: true, Tyrant: true,
+		Help: "wait for a mount there, before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("mountpoint", t) },
+	},
+	{
+		Name: "wait-for-mountpoint-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for a mount",
+		Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("mountpoint", t.Text) },
+	},
+	{
+		Name: "wait-for-socket", Group: "Boot", Arg: "ADDRESS", Repeat: true, Tyrant: true,
+		Help: "wait until a process listens there, before own sockets are bound", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("socket", t) },
+	},
+	{
+		Name: "wait-for-socket-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for a socket",
+		Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("socket", t.Text) },
+	},
 }
 
 // nameOptions are the options about the name of a process, the same in both programs.

@@ -24,7 +24,8 @@ var templateOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*templateFile)(&e.Templates.IncludeBefore) },
 	},
 	{
-		Name: "vassals-inherit", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true, Help: "a file that each vassal inherits: it counts after all others",
+		Name: "vassals-inherit", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true,
+		Help: "a file that each vassal inherits: it counts after all others",
 		Into: func(e *Emperor) option.Field { return (*templateFile)(&e.Templates.Inherit) },
 	},
 	{

@@ -58,7 +58,8 @@ var tyrantOptions = option.Rows[Emperor]{
 		},
 	},
 	{
-		Name: "emperor-tyrant-uid-min", Group: "Privileges", Arg: "UID", Def: "1000", Guard: true, Help: "lowest uid whose files make vassals in tyrant mode", Set: setTyrantMin,
+		Name: "emperor-tyrant-uid-min", Group: "Privileges", Arg: "UID", Def: "1000", Guard: true,
+		Help: "lowest uid whose files make vassals in tyrant mode", Set: setTyrantMin,
 	},
 }
 
@@ -88,7 +89,8 @@ func setTyrantAllow(e *Emperor, v option.Value) error {
 		case row.Tyrant:
 			return option.Wrong(fmt.Sprintf("%q needs no permission", name), "a tenant's file may contain it")
 		case slices.Contains(anotherUser, row.Name):
-			return option.Wrong(fmt.Sprintf("%q cannot be a tenant's: a vassal runs as the owner of its file", name), "emperor-tyrant = false, or a file of root with emperor-tyrant-root = operator")
+			return option.Wrong(fmt.Sprintf("%q cannot be a tenant's: a vassal runs as the owner of its file", name),
+				"emperor-tyrant = false, or a file of root with emperor-tyrant-root = operator")
 		}
 		e.Tyrant.Allow = append(e.Tyrant.Allow, row.Name)
 	}

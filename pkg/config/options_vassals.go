@@ -15,11 +15,13 @@ var vassalsOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*option.Positive)(&e.Backoff) },
 	},
 	{
-		Name: "emperor-backoff-max", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30", Help: "longest pause between two launches of a vassal; without it a longer emperor-backoff counts",
+		Name: "emperor-backoff-max", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30",
+		Help: "longest pause between two launches of a vassal; without it a longer emperor-backoff counts",
 		Into: func(e *Emperor) option.Field { return (*option.Positive)(&e.BackoffMax) },
 	},
 	{
-		Name: "emperor-backoff-reset", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "10", Help: "how long a vassal must run for its failures to be forgotten",
+		Name: "emperor-backoff-reset", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "10",
+		Help: "how long a vassal must run for its failures to be forgotten",
 		Into: func(e *Emperor) option.Field { return (*option.Positive)(&e.BackoffReset) },
 	},
 	{
@@ -30,7 +32,10 @@ var vassalsOptions = option.Rows[Emperor]{
 		Name: "emperor-release", Change: option.Reload, Group: "Vassals", Arg: "WHEN", Def: "hooks",
 		Help: "when a vassal boots: after the as-emperor hooks (hooks) or beside them (early)", Set: setRelease,
 	},
-	{Name: "emperor-use-clone", Group: "Vassals", Arg: "LIST", Guard: true, Help: "new namespaces of each vassal: pid,uts,net,ipc,fs,user,cgroup,time; user needs emperor-id-range, or user=identity", Set: setClone},
+	{
+		Name: "emperor-use-clone", Group: "Vassals", Arg: "LIST", Guard: true,
+		Help: "new namespaces of each vassal: pid,uts,net,ipc,fs,user,cgroup,time; user needs emperor-id-range, or user=identity", Set: setClone,
+	},
 	{
 		Name: "emperor-vassal", Group: "Vassals", Arg: "PATH", Def: "beside the emperor", Help: "the vassal program",
 		Set: func(e *Emperor, v option.Value) error { e.VassalProgram = v.Text; return nil },

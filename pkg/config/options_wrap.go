@@ -21,11 +21,13 @@ var wrapOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.ChdirAttr) },
 	},
 	{
-		Name: "emperor-collect-attr", Change: option.Reload, Group: "Vassals", Arg: "NAME", Repeat: true, Help: "attribute to collect from the section [emperor] of a vassal's file",
+		Name: "emperor-collect-attr", Change: option.Reload, Group: "Vassals", Arg: "NAME", Repeat: true,
+		Help: "attribute to collect from the section [emperor] of a vassal's file",
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Collect) },
 	},
 	{
-		Name: "emperor-wrapper", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Help: "vassals execute this program, which speaks uWSGI's protocol, such as uwsgi",
+		Name: "emperor-wrapper", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM",
+		Help: "vassals execute this program, which speaks uWSGI's protocol, such as uwsgi",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.Program) },
 	},
 	{
@@ -33,11 +35,13 @@ var wrapOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.ProgramAttr) },
 	},
 	{
-		Name: "emperor-wrapper-fallback", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to execute when emperor-wrapper cannot be executed",
+		Name: "emperor-wrapper-fallback", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Repeat: true,
+		Help: "program to execute when emperor-wrapper cannot be executed",
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Fallback) },
 	},
 	{
-		Name: "emperor-wrapper-override", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to execute, if possible, before emperor-wrapper",
+		Name: "emperor-wrapper-override", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Repeat: true,
+		Help: "program to execute, if possible, before emperor-wrapper",
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Override) },
 	},
 }

@@ -164,7 +164,8 @@ func (s *unknownKeys) refuse(given func(option string) bool, problems *Problems)
 		s.idle = slices.DeleteFunc(s.idle, func(e dialect.Entry) bool { return e.Key == m.Key })
 		switch identity := m.option == "uid" || m.option == "gid"; {
 		case identity && !given(m.option):
-			problems.Add(m.Origin, m.Key, "unknown option, and there is no "+m.option, fmt.Sprintf("%s = %s, or make a placeholder of it with set-placeholder", m.option, m.Value))
+			problems.Add(m.Origin, m.Key, "unknown option, and there is no "+m.option,
+				fmt.Sprintf("%s = %s, or make a placeholder of it with set-placeholder", m.option, m.Value))
 		case identity:
 			problems.Add(m.Origin, m.Key, "unknown option, beside "+m.option, "remove it, or make a placeholder of it with set-placeholder")
 		default:
@@ -219,7 +220,8 @@ func (m remainder) report(warnings *Problems) {
 		if more := len(keys) - named; more > 0 {
 			list += fmt.Sprintf(" and %d more", more)
 		}
-		warnings.Add(e.Origin, "", "no option of uWSGI or of emperor: "+list, "ignored, and no value uses %(KEY): drop the line, or write set-placeholder = KEY=VALUE")
+		warnings.Add(e.Origin, "", "no option of uWSGI or of emperor: "+list,
+			"ignored, and no value uses %(KEY): drop the line, or write set-placeholder = KEY=VALUE")
 	}
 }
 

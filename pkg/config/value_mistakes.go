@@ -103,7 +103,8 @@ func doubt[T any](o *option.Row[T], into *T, e dialect.Entry) (what, hint string
 	list := corrections(e.Value)
 	switch line := e.Value; {
 	case o.Arg == programs && words.Expansion(line) != "":
-		return fmt.Sprintf("expects words, not a shell command line: the program gets %q unchanged", words.Expansion(line)), "sh -c " + words.Quote(line) + ", or quote it if that is intended"
+		return fmt.Sprintf("expects words, not a shell command line: the program gets %q unchanged", words.Expansion(line)),
+			"sh -c " + words.Quote(line) + ", or quote it if that is intended"
 	case o.Arg == "" && !e.Bare && !option.IsBool(e.Value):
 		hint = o.Name + " = true or false"
 		if len(list) > 0 && option.IsBool(list[0].value) {

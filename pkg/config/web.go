@@ -67,6 +67,7 @@ func (e *Emperor) checkWeb(problems *Problems) {
 		return
 	}
 	if ip, err := a.IP(); err != nil || !ip.IsLoopback() {
-		problems.Add(e.Origin("emperor-web"), "emperor-web", "other machines reach this address, and no password is asked", "emperor-web-users = FILE, or an address such as 127.0.0.1:9130 or the path of a socket")
+		problems.Add(e.Origin("emperor-web"), "emperor-web", "other machines reach this address, and no password is asked",
+			"emperor-web-users = FILE, or an address such as 127.0.0.1:9130 or the path of a socket")
 	}
 }

@@ -19,14 +19,16 @@ var effectiveForPatches = []string{"limit-as", "limit-nproc", "notify-ready", "r
 
 // effectiveForDaemons are the options that have an effect when there are only daemons.
 var effectiveForDaemons = []string{
-	"attach-control-daemon", "attach-daemon", "attach-daemon2", "die-on-idle", "die-on-term", "exit-on-reload", "fs-reload", "idle", "limit-as", "limit-nproc", "ready-probe", "ready-timeout",
+	"attach-control-daemon", "attach-daemon", "attach-daemon2", "die-on-idle", "die-on-term", "exit-on-reload", "fs-reload", "idle",
+	"limit-as", "limit-nproc", "ready-probe", "ready-timeout",
 	"smart-attach-daemon", "smart-attach-daemon2", "touch-reload",
 }
 
 // withoutWorkers warns about options of workers that have no effect: the program replaces the
 // master that would apply them, or there are no workers.
 func (v review) withoutWorkers() {
-	effective, why, hint := effectiveForPatches, "a program that replaces the vassal has no master of workers, so there is no effect of ", "command runs the program below a master"
+	effective, why, hint := effectiveForPatches, "a program that replaces the vassal has no master of workers, so there is no effect of ",
+		"command runs the program below a master"
 	switch {
 	case len(v.BinaryPatch)+len(v.RootPatch) > 0:
 	case !v.runs() && len(v.Daemons) > 0:

@@ -90,7 +90,8 @@ func (v review) unlimited() {
 		return
 	}
 	origin, key := v.place("", "limit-as", "limit-nproc")
-	v.warnings.Add(origin, key, "the built-in server is not limited by it: a Go program reserves about 800 MB of address space", "max-worker-lifetime, or memory.max of a cgroup")
+	v.warnings.Add(origin, key, "the built-in server is not limited by it: a Go program reserves about 800 MB of address space",
+		"max-worker-lifetime, or memory.max of a cgroup")
 }
 
 // ReloadOrder is the order in which a reload starts new workers and stops old ones.

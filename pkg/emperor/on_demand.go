@@ -83,7 +83,8 @@ func (v *vassal) watchSocket(o *Options, edited bool) {
 func Conflict(a Activation, p Plan) error {
 	for _, own := range p.Places {
 		if a.Conflicts(own) {
-			return fmt.Errorf("cannot bind %s for it: its configuration binds the same address (remove it there: the vassal gets this socket)", address.Quote(a.String()))
+			return fmt.Errorf("cannot bind %s for it: its configuration binds the same address (remove it there: the vassal gets this socket)",
+				address.Quote(a.String()))
 		}
 	}
 	return nil

@@ -174,7 +174,8 @@ func (v *vassal) record(o *Options) Record {
 		RecordedExit: RecordedExit{Launches: v.history.launches, Failures: v.outcome.failures, Exited: v.history.at.exited},
 		RecordedTimes: RecordedTimes{
 			FirstRun: v.history.at.firstRun, LastRun: v.history.at.lastRun, Ready: v.history.at.ready, Accepting: v.history.at.accepting, Loyal: v.history.at.loyal,
-			LastAccepting: v.history.at.lastAccepting, LastLoyal: v.history.at.lastLoyal, Heartbeat: v.history.at.heartbeat, Reloaded: v.history.at.reloaded, ReloadGap: v.history.gap.Milliseconds(),
+			LastAccepting: v.history.at.lastAccepting, LastLoyal: v.history.at.lastLoyal, Heartbeat: v.history.at.heartbeat,
+			Reloaded: v.history.at.reloaded, ReloadGap: v.history.gap.Milliseconds(),
 		},
 		RecordedReports: RecordedReports{Hooks: slices.Clone(v.history.hookRuns), Status: v.history.status, Phase: v.history.phase},
 	}

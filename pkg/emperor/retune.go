@@ -16,7 +16,8 @@ import (
 func (e *Emperor) Retune(ctx context.Context, o Options) error {
 	return e.ask(ctx, func() {
 		was := e.options
-		o.Monitors, o.Check, o.Compare, o.Activator, o.KillNow, o.Observe, o.Log = was.Monitors, was.Check, was.Compare, was.Activator, was.KillNow, was.Observe, was.Log
+		o.Monitors, o.Check, o.Compare, o.Activator, o.KillNow, o.Observe, o.Log = was.Monitors, was.Check, was.Compare, was.Activator,
+			was.KillNow, was.Observe, was.Log
 		e.options = o
 	})
 }

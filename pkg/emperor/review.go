@@ -45,7 +45,10 @@ type checked struct {
 }
 
 func newReview(e *Emperor, source int) *review {
-	r := &review{loop: e.mailbox, rounds: &e.checks, source: source, log: e.options.Log, check: e.options.Check, known: map[string]*checked{}, begun: map[string]monitor.Config{}, over: make(chan *checked)}
+	r := &review{
+		loop: e.mailbox, rounds: &e.checks, source: source, log: e.options.Log, check: e.options.Check, known: map[string]*checked{},
+		begun: map[string]monitor.Config{}, over: make(chan *checked),
+	}
 	r.slow, r.retry = time.NewTimer(checkGrace), time.NewTimer(checkAgain)
 	r.stop()
 	return r

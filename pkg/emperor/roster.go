@@ -28,7 +28,10 @@ type goneVassal struct {
 }
 
 func newRoster() roster {
-	return roster{named: map[string]*vassal{}, placed: map[monitor.Entry]*vassal{}, gone: map[string]goneVassal{}, owned: map[uint32]int{}, refused: map[uint32]bool{}}
+	return roster{
+		named: map[string]*vassal{}, placed: map[monitor.Entry]*vassal{}, gone: map[string]goneVassal{}, owned: map[uint32]int{},
+		refused: map[uint32]bool{},
+	}
 }
 
 // add adds a record. It has the churn of a vassal with that name that has gone lately, for a file that

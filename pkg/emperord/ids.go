@@ -55,7 +55,8 @@ func idsOf(o *config.Emperor, files *reads.Pool, log *slog.Logger) (idChooser, e
 		return nil, nil
 	}
 	if os.Geteuid() != 0 {
-		return nil, o.Blame("emperor-id-range", errors.New("only root can map ranges: in the user namespaces of this emperor its own user is root, and there is no other (drop the line)"))
+		return nil, o.Blame("emperor-id-range", errors.New("only root can map ranges: in the user namespaces of this emperor its own user is "+
+			"root, and there is no other (drop the line)"))
 	}
 	pool, err := idPool(o)
 	if err != nil {

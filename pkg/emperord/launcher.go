@@ -23,10 +23,13 @@ import (
 func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 	o := g.options
 	s := &process.Launcher{
-		Program: g.programs.Main.Path, Programs: g.programs, Libraries: g.libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
-		Capabilities: o.Capabilities.Given(), Environ: ownEnviron(), Passes: o.Pass.Has, Wrappers: vassalfiles.Wrappers(o.Wrapping), Reads: g.files, Templates: templates(o.Templates, g.files),
+		Program: g.programs.Main.Path, Programs: g.programs, Libraries: g.libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout,
+		Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
+		Capabilities: o.Capabilities.Given(), Environ: ownEnviron(), Passes: o.Pass.Has, Wrappers: vassalfiles.Wrappers(o.Wrapping),
+		Reads: g.files, Templates: templates(o.Templates, g.files),
 		Output: g.output, NotifyDir: g.sockets.notifyDir(), Observe: observe, Turns: turn.New(o.HookConcurrency),
-		Spawner: g.tools.spawner, Forker: g.tools.forker, Sweeper: g.tools.sweeper, Poller: g.tools.poller, Keyring: g.tools.keyring, Cgroups: g.cgroups, Ledger: g.ledger,
+		Spawner: g.tools.spawner, Forker: g.tools.forker, Sweeper: g.tools.sweeper, Poller: g.tools.poller, Keyring: g.tools.keyring,
+		Cgroups: g.cgroups, Ledger: g.ledger,
 		Network: g.network, IDs: g.ids,
 	}
 	if o.Tyrant.On {
@@ -54,7 +57,11 @@ type parts struct {
 // files for them.
 func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
 	r, files, log := p.readers, p.files, p.log
-	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, spaces: spaces{o.Clone, o.IDs}, network: o.Network, limiting: o.Limiting, tyrant: o.Tyrant, owners: vassalfiles.Finder{Emperor: o}.Owners(), cgroups: p.launcher.Cgroups, relaxed: &sync.Map{}, log: log}
+	vassals := &reading{
+		files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed,
+		spaces: spaces{o.Clone, o.IDs}, network: o.Network, limiting: o.Limiting, tyrant: o.Tyrant,
+		owners: vassalfiles.Finder{Emperor: o}.Owners(), cgroups: p.launcher.Cgroups, relaxed: &sync.Map{}, log: log,
+	}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)
 	vassals.capabilities = o.Capabilities.Given()

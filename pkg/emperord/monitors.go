@@ -30,7 +30,8 @@ func openClaims(o *config.Emperor, log *slog.Logger) (*claims.Registry, error) {
 func monitors(e *config.Emperor, a Additions, registry *claims.Registry, files *reads.Pool, log *slog.Logger) (list []monitor.Monitor, err error) {
 	find := vassalfiles.Finder{Emperor: e}
 	o := monitor.DirOptions{
-		Rescan: e.Rescan, Extensions: find.Extensions(), NoFollow: e.Monitor.NoFollow, MagicExec: e.Monitor.MagicExec, Owners: find.Owners(), Claims: registry, Reads: files, Log: log,
+		Rescan: e.Rescan, Extensions: find.Extensions(), NoFollow: e.Monitor.NoFollow, MagicExec: e.Monitor.MagicExec, Owners: find.Owners(),
+		Claims: registry, Reads: files, Log: log,
 	}
 	for _, name := range e.Monitors {
 		m, err := a.monitor(name, log)

@@ -227,7 +227,9 @@ func (n *connections) Connect(ctx context.Context, r emperor.Request, ns netns.N
 }
 
 // link connects a vassal by a link of the emperor's. It returns the index of the link on the host.
-func (n *connections) link(ctx context.Context, r emperor.Request, wish spec.Wish, ns netns.NsHandle, lost func(reason string)) (emperor.Connection, namespaces.Index, error) {
+func (n *connections) link(ctx context.Context, r emperor.Request, wish spec.Wish, ns netns.NsHandle,
+	lost func(reason string),
+) (emperor.Connection, namespaces.Index, error) {
 	link, err := n.stage.Up(ctx, network.Request{Vassal: r.Config.Name, Generation: r.Generation, Wish: wish, Netns: ns, Lost: lost})
 	if err != nil {
 		return nil, 0, errors.Join(err, n.names.Disconnect(r.Config.Name))
@@ -260,7 +262,10 @@ type connection struct {
 // Attachment implements emperor.Connection.
 func (c *connection) Attachment() emperor.Attachment {
 	l := c.link
-	return placed(c.wish, emperor.Attachment{Addresses: l.Addresses, Gateways: l.Gateways, Interface: l.Interface, HostInterface: l.HostInterface, Mounts: c.mounts})
+	return placed(c.wish, emperor.Attachment{
+		Addresses: l.Addresses, Gateways: l.Gateways, Interface: l.Interface,
+		HostInterface: l.HostInterface, Mounts: c.mounts,
+	})
 }
 
 // placed adds the options of a vassal to its place in the network.

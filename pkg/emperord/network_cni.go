@@ -49,7 +49,9 @@ type plugged struct {
 
 // attach connects a vassal by the plugins of a CNI network. It returns the index of the other end on the
 // host; zero: there is none.
-func (n *connections) attach(ctx context.Context, r emperor.Request, wish spec.Wish, ns netns.NsHandle, lost func(reason string)) (_ emperor.Connection, index namespaces.Index, err error) {
+func (n *connections) attach(ctx context.Context, r emperor.Request, wish spec.Wish, ns netns.NsHandle,
+	lost func(reason string),
+) (_ emperor.Connection, index namespaces.Index, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, n.timeout, errPlugins)
 	defer cancel()
 	name := r.Config.Name
@@ -61,7 +63,8 @@ func (n *connections) attach(ctx context.Context, r emperor.Request, wish spec.W
 		inside = spec.DefaultInterface
 	}
 	a, err := n.cni.Add(ctx, cni.Request{
-		Network: wish.Mode.Of, Emperor: string(network.PluggedInto(n.stage).ID()), Vassal: name, Generation: r.Generation, Interface: inside, Netns: ns, Capabilities: capabilities(wish),
+		Network: wish.Mode.Of, Emperor: string(network.PluggedInto(n.stage).ID()), Vassal: name, Generation: r.Generation, Interface: inside,
+		Netns: ns, Capabilities: capabilities(wish),
 	})
 	if err != nil {
 		network.PluggedInto(n.stage).Release(name)
@@ -122,7 +125,10 @@ func burst(rate uint64) uint64 { return min(rate/10, 1<<31-1) }
 // Attachment implements emperor.Connection.
 func (c *plugged) Attachment() emperor.Attachment {
 	a := c.attachment
-	return placed(c.wish, emperor.Attachment{Addresses: a.Addresses, Gateways: a.Gateways, Interface: a.Interface(), HostInterface: a.HostInterface, Mounts: c.mounts})
+	return placed(c.wish, emperor.Attachment{
+		Addresses: a.Addresses, Gateways: a.Gateways, Interface: a.Interface(),
+		HostInterface: a.HostInterface, Mounts: c.mounts,
+	})
 }
 
 // Change implements emperor.Connection.

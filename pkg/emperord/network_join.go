@@ -14,7 +14,9 @@ import (
 type shared struct{ place emperor.Attachment }
 
 // share connects a vassal that was cloned in the network of another one: nothing is to be done.
-func (n *connections) share(_ context.Context, _ emperor.Request, wish spec.Wish, _ netns.NsHandle, _ func(string)) (emperor.Connection, namespaces.Index, error) {
+func (n *connections) share(
+	_ context.Context, _ emperor.Request, wish spec.Wish, _ netns.NsHandle, _ func(string),
+) (emperor.Connection, namespaces.Index, error) {
 	place, index := n.list.of(wish.Mode)
 	place.Mode, place.Published, place.Allowed, place.Limit = wish.Mode.String(), nil, nil, ""
 	return shared{place}, index, nil

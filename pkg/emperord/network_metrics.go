@@ -32,9 +32,11 @@ func (m *networkMetrics) observe(what string, took time.Duration) {
 }
 
 var (
-	linksOwned    = prometheus.NewDesc("emperor_network_links_owned", "Vassals that are connected.", nil, nil)
-	spoofed       = prometheus.NewDesc("emperor_network_spoofed_packets_total", "Packets with forged sources that were dropped, since the policy was last set.", nil, nil)
-	tableRestored = prometheus.NewDesc("emperor_network_table_restored_total", "How often the policy was set again after another program had deleted it.", nil, nil)
+	linksOwned = prometheus.NewDesc("emperor_network_links_owned", "Vassals that are connected.", nil, nil)
+	spoofed    = prometheus.NewDesc("emperor_network_spoofed_packets_total",
+		"Packets with forged sources that were dropped, since the policy was last set.", nil, nil)
+	tableRestored = prometheus.NewDesc("emperor_network_table_restored_total",
+		"How often the policy was set again after another program had deleted it.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.

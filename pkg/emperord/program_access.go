@@ -24,7 +24,8 @@ var (
 func warnReaders(log *slog.Logger, program string) {
 	if os.Geteuid() != 0 {
 		if unix.Access(program, unix.R_OK) != nil {
-			log.Warn("the kernel hides vassals from this emperor, whose user cannot read their program: hooks in their namespaces, probes and enter fail (set emperor-vassal to a copy of its own)",
+			log.Warn("the kernel hides vassals from this emperor, whose user cannot read their program: hooks in their namespaces, probes and enter "+
+				"fail (set emperor-vassal to a copy of its own)",
 				"program", program)
 		}
 		return
@@ -40,6 +41,7 @@ func warnReaders(log *slog.Logger, program string) {
 		}
 	}
 	if len(open) > 0 {
-		log.Warn("programs that vassals can read are not protected from their user while they start (chmod 711, as make install does)", "programs", strings.Join(open, " "))
+		log.Warn("programs that vassals can read are not protected from their user while they start (chmod 711, as make install does)",
+			"programs", strings.Join(open, " "))
 	}
 }

@@ -68,7 +68,8 @@ func (r *reading) sayToEmperor(c monitor.Config) error {
 	var problems config.Problems
 	for name := range config.Attributes(r.sourceOf(c)) {
 		if slices.Contains(r.attrs, name) && name != "" {
-			problems.Add(config.Origin{File: c.Path}, name, "the emperor takes nothing from the section [emperor] of a tenant's file", "drop the line, or an option of the emperor for all vassals")
+			problems.Add(config.Origin{File: c.Path}, name, "the emperor takes nothing from the section [emperor] of a tenant's file",
+				"drop the line, or an option of the emperor for all vassals")
 		}
 	}
 	return problems.Err()
@@ -82,7 +83,10 @@ func (r *reading) unowned(c monitor.Config) error {
 	case !t.On, tenant && c.UID >= t.MinUID, !tenant && t.Operator:
 		return nil
 	}
-	return &monitor.OwnerError{Path: c.Path, UID: c.UID, What: fmt.Sprintf("belongs to uid %d, which has no vassals in tyrant mode", c.UID), Hint: "emperor-tyrant-uid-min, emperor-tyrant-root"}
+	return &monitor.OwnerError{
+		Path: c.Path, UID: c.UID, What: fmt.Sprintf("belongs to uid %d, which has no vassals in tyrant mode", c.UID),
+		Hint: "emperor-tyrant-uid-min, emperor-tyrant-root",
+	}
 }
 
 // split divides variables into those that vassals get and all others.

@@ -36,7 +36,8 @@ func newTools(o *config.Emperor, program string, log *slog.Logger) (*tools, erro
 	}
 	spawner := namespaces.NewSpawner()
 	t := &tools{
-		spawner: spawner, forker: &bootlist.Forker{Spawner: spawner, Program: program, Keyring: keyring}, sweeper: namespaces.NewSweeper(), poller: poller, keyring: keyring,
+		spawner: spawner, forker: &bootlist.Forker{Spawner: spawner, Program: program, Keyring: keyring}, sweeper: namespaces.NewSweeper(),
+		poller: poller, keyring: keyring,
 	}
 	if o.Clone.Has(namespaces.NewNet) {
 		if t.links, err = network.NewWatcher(log); err != nil {

@@ -52,7 +52,8 @@ type touches struct {
 
 func newTouches(paths []string, files *reads.Pool, log *slog.Logger) *touches {
 	t := &touches{
-		paths: paths, reads: files, log: log, begun: time.Now(), dirs: map[string]int{}, logged: map[string]bool{}, seen: map[string]revision.Revision{}, fresh: map[string]bool{},
+		paths: paths, reads: files, log: log, begun: time.Now(), dirs: map[string]int{}, logged: map[string]bool{},
+		seen: map[string]revision.Revision{}, fresh: map[string]bool{},
 	}
 	if len(paths) > 0 {
 		t.files = make(chan string)

@@ -232,7 +232,10 @@ func joined(list ...error) error {
 // loader reads the vassals of a directory as the emperor does, with the templates that were
 // read last. It opens and runs nothing that a file names.
 func (r *reading) loader(dir string) config.Loader {
-	l := config.Loader{Allow: r.tyrant.Allow, Permissions: config.Permissions{Dir: dir, Environ: r.environ.own, Secrets: r.environ.secrets, Partial: true, Foreign: parser.Parse, Held: r.waits}}
+	l := config.Loader{Allow: r.tyrant.Allow, Permissions: config.Permissions{
+		Dir: dir, Environ: r.environ.own, Secrets: r.environ.secrets,
+		Partial: true, Foreign: parser.Parse, Held: r.waits,
+	}}
 	if last, ok := r.last.Load(dir); ok {
 		l.Templates = last.(config.Templates) // nothing else is stored
 	}

@@ -85,7 +85,10 @@ var actions = []actionInfo{
 	{"putenv", nil, "KEY=VALUE", "set an environment variable", "putenv:STAGE=test", parsePutenv},
 	{"retryrpc", nil, "", "not supported: uWSGI's remote calls", "", parseAbsent("uWSGI's remote calls are not supported", "exec or call")},
 	{"rmdir", nil, "DIR", "remove an empty directory", "rmdir:/tmp/empty", parseOne(rmdir)},
-	{"route", nil, "DESTINATION via GATEWAY [dev INTERFACE]", "set a route; default is a destination, and via or dev may be left out", "route:192.0.2.0/24 dev lo", parseRoute},
+	{
+		"route", nil, "DESTINATION via GATEWAY [dev INTERFACE]", "set a route; default is a destination, and via or dev may be left out",
+		"route:192.0.2.0/24 dev lo", parseRoute,
+	},
 	{"rpc", nil, "", "not supported: uWSGI's remote calls", "", parseAbsent("uWSGI's remote calls are not supported", "exec or call")},
 	{"safeexec", nil, "COMMAND", "run a command in the shell and ignore its failure", "safeexec:false", parseSafeexec},
 	{"signal", nil, "PID|NAME SIGNAL", "send a signal to a process, or to all processes with a name, in the pid namespace", "signal:1 0", parseSignal},

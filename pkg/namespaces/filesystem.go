@@ -156,7 +156,8 @@ func (p *place) error(err error) error {
 // stay only below places with another content.
 func (v *view) arrange() error {
 	slices.SortStableFunc(v.places, func(a, b *place) int {
-		return cmp.Or(cmp.Compare(strings.TrimSuffix(a.path, "/")+"/", strings.TrimSuffix(b.path, "/")+"/"), cmp.Compare(slices.Index(placeOrder, a.Kind), slices.Index(placeOrder, b.Kind)))
+		return cmp.Or(cmp.Compare(strings.TrimSuffix(a.path, "/")+"/", strings.TrimSuffix(b.path, "/")+"/"),
+			cmp.Compare(slices.Index(placeOrder, a.Kind), slices.Index(placeOrder, b.Kind)))
 	})
 	var kept []*place
 	for i, p := range v.places {

@@ -97,7 +97,8 @@ const (
 	// propagation flags need a mount(2) call of their own.
 	propagation = MountFlags(unix.MS_PRIVATE | unix.MS_SLAVE | unix.MS_SHARED | unix.MS_UNBINDABLE)
 	// perMount flags of a bind need a second mount(2) call.
-	perMount = MountFlags(unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME | unix.MS_RELATIME | unix.MS_STRICTATIME)
+	perMount = MountFlags(unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME |
+		unix.MS_NODIRATIME | unix.MS_RELATIME | unix.MS_STRICTATIME)
 )
 
 // MountFlagNames lists the words of ParseMountFlags.
@@ -213,7 +214,10 @@ func inherited(target *os.File) (MountFlags, error) {
 		return 0, err
 	}
 	var flags MountFlags
-	for st, ms := range map[int64]MountFlags{unix.ST_RDONLY: unix.MS_RDONLY, unix.ST_NOSUID: unix.MS_NOSUID, unix.ST_NODEV: unix.MS_NODEV, unix.ST_NOEXEC: unix.MS_NOEXEC, unix.ST_NOATIME: unix.MS_NOATIME, unix.ST_NODIRATIME: unix.MS_NODIRATIME} {
+	for st, ms := range map[int64]MountFlags{
+		unix.ST_RDONLY: unix.MS_RDONLY, unix.ST_NOSUID: unix.MS_NOSUID, unix.ST_NODEV: unix.MS_NODEV,
+		unix.ST_NOEXEC: unix.MS_NOEXEC, unix.ST_NOATIME: unix.MS_NOATIME, unix.ST_NODIRATIME: unix.MS_NODIRATIME,
+	} {
 		if fs.Flags&st != 0 {
 			flags |= ms
 		}
@@ -243,7 +247,12 @@ func (m Mount) verify(before uint64) error {
 		want MountFlags
 		got  int64
 		name string
-	}{{unix.MS_RDONLY, unix.ST_RDONLY, "read-only"}, {unix.MS_NOSUID, unix.ST_NOSUID, "nosuid"}, {unix.MS_NODEV, unix.ST_NODEV, "nodev"}, {unix.MS_NOEXEC, unix.ST_NOEXEC, "noexec"}} {
+	}{
+		{unix.MS_RDONLY, unix.ST_RDONLY, "read-only"},
+		{unix.MS_NOSUID, unix.ST_NOSUID, "nosuid"},
+		{unix.MS_NODEV, unix.ST_NODEV, "nodev"},
+		{unix.MS_NOEXEC, unix.ST_NOEXEC, "noexec"},
+	} {
 		if m.Flags&f.want != 0 && fs.Flags&f.got == 0 {
 			return fmt.Errorf("it is not %s afterwards", f.name)
 		}

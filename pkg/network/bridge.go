@@ -56,7 +56,8 @@ func (s *Stage) openBridge(host hostFacts) error {
 	}
 	s.bridge = b
 	if filtered := bridgedPacketsAreFiltered(); filtered && !s.config.Between && b.pool != nil {
-		s.config.Log.Warn("the kernel applies NAT to packets within bridges: vassals on the bridge do not reach published ports of each other (sysctl -w net.bridge.bridge-nf-call-iptables=0, unless other programs need it)", "bridge", b.name)
+		s.config.Log.Warn("the kernel applies NAT to packets within bridges: vassals on the bridge do not reach published ports of each other "+
+			"(sysctl -w net.bridge.bridge-nf-call-iptables=0, unless other programs need it)", "bridge", b.name)
 	}
 	return nil
 }

@@ -45,10 +45,16 @@ func (t trial) lacks(n Needs) (list []Lack) {
 	add := func(l Lack) { list = append(list, l) }
 	switch {
 	case refused(t.enter), refused(t.change):
-		add(Lack{Key: keyMode, What: "this process may not configure networks", Hint: "an emperor that is root, without uid, and with CAP_NET_ADMIN and CAP_SYS_ADMIN"})
+		add(Lack{
+			Key: keyMode, What: "this process may not configure networks",
+			Hint: "an emperor that is root, without uid, and with CAP_NET_ADMIN and CAP_SYS_ADMIN",
+		})
 		return list
 	case t.enter != nil:
-		add(Lack{Key: keyMode, What: fmt.Sprintf("this host makes no network namespaces: %v", t.enter), Hint: "sysctl user.max_net_namespaces, and a kernel with CONFIG_NET_NS"})
+		add(Lack{
+			Key: keyMode, What: fmt.Sprintf("this host makes no network namespaces: %v", t.enter),
+			Hint: "sysctl user.max_net_namespaces, and a kernel with CONFIG_NET_NS",
+		})
 		return list
 	case t.change != nil:
 		add(Lack{Key: keyMode, What: fmt.Sprintf("this host configures no links: %v", t.change), Hint: "a kernel with rtnetlink"})
@@ -64,7 +70,10 @@ func (t trial) lacks(n Needs) (list []Lack) {
 	for _, kind := range n.Kinds {
 		switch err := t.kinds[kind]; {
 		case errors.Is(err, unix.EOPNOTSUPP):
-			add(Lack{Key: keyMode, Kind: kind, What: fmt.Sprintf("this kernel has no links of the kind %s", module(kind)), Hint: "modprobe " + string(module(kind)) + ", or another mode"})
+			add(Lack{
+				Key: keyMode, Kind: kind, What: fmt.Sprintf("this kernel has no links of the kind %s", module(kind)),
+				Hint: "modprobe " + string(module(kind)) + ", or another mode",
+			})
 		case err != nil:
 			add(Lack{Key: keyMode, Kind: kind, What: fmt.Sprintf("this host makes no link for network = %s: %v", kind, err), Hint: "another mode"})
 		}
@@ -79,7 +88,10 @@ func (t trial) lacks(n Needs) (list []Lack) {
 		}
 	}
 	if n.Answers && errors.Is(t.answer, unix.EADDRINUSE) {
-		add(Lack{Key: "emperor-network-dns", What: "another nameserver of this host has port 53 of all addresses", Hint: "bind it to its own addresses, or emperor-network-dns = off"})
+		add(Lack{
+			Key: "emperor-network-dns", What: "another nameserver of this host has port 53 of all addresses",
+			Hint: "bind it to its own addresses, or emperor-network-dns = off",
+		})
 	}
 	for _, chain := range t.drops {
 		add(Lack{Key: keyMode, Partial: true, What: dropsForwarded(chain), Hint: acceptVassals})

@@ -12,7 +12,8 @@ import (
 // dropsForwarded reports that a chain of another firewall may drop packets of vassals, and acceptVassals is
 // the remedy.
 func dropsForwarded(chain string) string {
-	return fmt.Sprintf("the chain %q of another firewall drops what it does not accept: vassals may reach no other hosts, and published ports may not be reached", chain)
+	return fmt.Sprintf("the chain %q of another firewall drops what it does not accept: vassals may reach no other hosts, and published ports "+
+		"may not be reached", chain)
 }
 
 const acceptVassals = "accept interfaces evs* there: DOCKER-USER, ufw route allow, firewalld zone trusted"

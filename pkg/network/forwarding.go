@@ -66,7 +66,8 @@ func (f *forwarder) each(family, key string, uplinks []string) {
 	for _, name := range uplinks {
 		setting := family + "/conf/" + name + "/" + key
 		if !f.exists(setting) {
-			f.log.Warn("there is no such interface yet: vassals reach other hosts by it when it appears", "interface", name, "hint", "emperor-network-uplink = one of the host")
+			f.log.Warn("there is no such interface yet: vassals reach other hosts by it when it appears", "interface", name, "hint",
+				"emperor-network-uplink = one of the host")
 			continue
 		}
 		if f.put(setting, "1") && !slices.Contains(f.guarded, name) {
@@ -83,7 +84,8 @@ func (f *forwarder) whole(uplinks []string) {
 		}
 	}
 	if f.put(allForwarding6, "1") {
-		f.log.Warn("this kernel cannot forward IPv6 for one link: the whole host is a router of IPv6 now", "setting", "net.ipv6.conf.all.forwarding", "hint", "Linux 6.17, or emperor-network-pool without a prefix of IPv6")
+		f.log.Warn("this kernel cannot forward IPv6 for one link: the whole host is a router of IPv6 now", "setting",
+			"net.ipv6.conf.all.forwarding", "hint", "Linux 6.17, or emperor-network-pool without a prefix of IPv6")
 		f.guarded = append(f.guarded, slices.DeleteFunc(slices.Clone(uplinks), func(name string) bool { return slices.Contains(f.guarded, name) })...)
 	}
 }
@@ -103,7 +105,8 @@ func (f *forwarder) put(setting, value string) bool {
 		return false
 	}
 	if err := f.changes.set(setting, value); err != nil {
-		f.err = errors.Join(f.err, fmt.Errorf("cannot switch forwarding on: %w (emperor-network-forwarding = check, and sysctl -w %s=%s)", err, sysctlName(setting), value))
+		f.err = errors.Join(f.err, fmt.Errorf("cannot switch forwarding on: %w (emperor-network-forwarding = check, and sysctl -w %s=%s)", err,
+			sysctlName(setting), value))
 		return false
 	}
 	return true

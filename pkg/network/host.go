@@ -251,7 +251,8 @@ func (f *hostFacts) within(pool []netip.Prefix, own []netip.Addr) (list []string
 			if conflict([]netip.Prefix{p}, []netip.Prefix{used}) == nil {
 				continue
 			}
-			text := fmt.Sprintf("%s of this host (%s) is in the pool %s of vassals (emperor-network-pool = another prefix, or remove it)", used, cmp.Or(f.by[used], "no interface"), p)
+			text := fmt.Sprintf("%s of this host (%s) is in the pool %s of vassals (emperor-network-pool = another prefix, or remove it)", used,
+				cmp.Or(f.by[used], "no interface"), p)
 			if !slices.Contains(list, text) {
 				list = append(list, text)
 			}

@@ -85,6 +85,7 @@ func (l legacyTables) drops() bool {
 // ask asks a question whose answer replaces it.
 func (l legacyTables) ask(fd, question int, b []byte) bool {
 	size := uint32(len(b))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(l.level), uintptr(question), uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&size)), 0)
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(l.level), uintptr(question), uintptr(unsafe.Pointer(&b[0])),
+		uintptr(unsafe.Pointer(&size)), 0)
 	return errno == 0 && int(size) == len(b)
 }

@@ -40,9 +40,11 @@ func unheard(vassal string, port uint16, protocol spec.Protocol, led string, at 
 		}
 	}
 	if len(own) > 0 {
-		return []string{fmt.Sprintf("its program listens on %s only, which other hosts do not reach, and %s (let it listen on 0.0.0.0:%d or [::]:%[3]d)", own[0], led, port)}
+		return []string{fmt.Sprintf("its program listens on %s only, which other hosts do not reach, and %s (let it listen on 0.0.0.0:%d or "+
+			"[::]:%[3]d)", own[0], led, port)}
 	}
-	return []string{fmt.Sprintf("no program in it listens on port %d/%s, and %s (start the server there, or correct the port; emperor enter %s -- ss -ln lists its sockets)", port, protocol, led, vassal)}
+	return []string{fmt.Sprintf("no program in it listens on port %d/%s, and %s (start the server there, or correct the port; emperor enter %s "+
+		"-- ss -ln lists its sockets)", port, protocol, led, vassal)}
 }
 
 // Loopback returns a line if all servers of a vassal listen on loopback addresses: no client outside

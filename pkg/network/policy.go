@@ -66,11 +66,20 @@ func newSets(t *nftables.Table, f ipFamily) *sets {
 	concat := nftables.MustConcatSetType
 	to := concat(f.address, nftables.TypeInetService)
 	return &sets{
-		publish:   &nftables.Set{Table: t, Name: "publish" + f.suffix, IsMap: true, Concatenation: true, KeyType: concat(nftables.TypeInetProto, nftables.TypeInetService), DataType: to},
-		publishAt: &nftables.Set{Table: t, Name: "publish-at" + f.suffix, IsMap: true, Concatenation: true, KeyType: concat(f.address, nftables.TypeInetProto, nftables.TypeInetService), DataType: to},
-		open:      &nftables.Set{Table: t, Name: "open" + f.suffix, Concatenation: true, Interval: true, KeyType: concat(f.address, f.address, nftables.TypeInetProto, nftables.TypeInetService)},
-		itself:    &nftables.Set{Table: t, Name: "itself" + f.suffix, Concatenation: true, KeyType: concat(f.address, f.address)},
-		held:      &nftables.Set{Table: t, Name: setHeld + f.suffix, KeyType: f.address},
+		publish: &nftables.Set{
+			Table: t, Name: "publish" + f.suffix, IsMap: true, Concatenation: true,
+			KeyType: concat(nftables.TypeInetProto, nftables.TypeInetService), DataType: to,
+		},
+		publishAt: &nftables.Set{
+			Table: t, Name: "publish-at" + f.suffix, IsMap: true, Concatenation: true,
+			KeyType: concat(f.address, nftables.TypeInetProto, nftables.TypeInetService), DataType: to,
+		},
+		open: &nftables.Set{
+			Table: t, Name: "open" + f.suffix, Concatenation: true, Interval: true,
+			KeyType: concat(f.address, f.address, nftables.TypeInetProto, nftables.TypeInetService),
+		},
+		itself: &nftables.Set{Table: t, Name: "itself" + f.suffix, Concatenation: true, KeyType: concat(f.address, f.address)},
+		held:   &nftables.Set{Table: t, Name: setHeld + f.suffix, KeyType: f.address},
 	}
 }
 

@@ -222,7 +222,8 @@ func explained(text string, err error) error {
 // policy translates the options.
 func (s *Stage) policy(guarded []string) Policy {
 	p := Policy{
-		Group: s.id.Group(), Pool: s.Prefixes(), Bridged: s.bridge.prefixes(), Between: s.config.Between, ToHost: s.config.ToHost.All, HostPorts: s.config.ToHost.Ports, Guarded: guarded,
+		Group: s.id.Group(), Pool: s.Prefixes(), Bridged: s.bridge.prefixes(), Between: s.config.Between, ToHost: s.config.ToHost.All,
+		HostPorts: s.config.ToHost.Ports, Guarded: guarded,
 	}
 	for _, prefix := range p.Pool {
 		i := 0

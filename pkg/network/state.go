@@ -38,7 +38,10 @@ func (l *Link) hostFault(n rtnetlink, group uint32) error {
 	case err != nil:
 		return err
 	case facts.Group != group:
-		return &fault{what: "another program has changed the group of " + link + ": the policy does not know it", hint: fmt.Sprintf("ip link set %s group %d", facts.Name, group)}
+		return &fault{
+			what: "another program has changed the group of " + link + ": the policy does not know it",
+			hint: fmt.Sprintf("ip link set %s group %d", facts.Name, group),
+		}
 	case facts.Master != l.bridge && l.bridge != 0:
 		return &fault{what: "another program has taken " + link + " out of the bridge", hint: restart}
 	case facts.Master != l.bridge:
@@ -134,7 +137,8 @@ func (l *Link) wayFault(n rtnetlink) error {
 			return err
 		}
 		if via != l.inside {
-			return &fault{what: fmt.Sprintf("packets of the vassal to %s do not leave by its interface %s: a program of it has changed its routes", gateway, l.Interface), hint: l.remedy("ip route")}
+			return &fault{what: fmt.Sprintf("packets of the vassal to %s do not leave by its interface %s: a program of it has changed its routes",
+				gateway, l.Interface), hint: l.remedy("ip route")}
 		}
 	}
 	return nil

@@ -42,7 +42,8 @@ func (c *connecting) born(ctx context.Context) (err error) {
 		return err
 	}
 	s := namespaces.Sublink{
-		Kind: string(c.request.Wish.Mode.Kind), Parent: l.parent, Name: l.Interface, MAC: l.peerMAC, Private: !c.stage.config.Between, MTU: c.request.Wish.MTU, Netns: c.request.Netns,
+		Kind: string(c.request.Wish.Mode.Kind), Parent: l.parent, Name: l.Interface, MAC: l.peerMAC, Private: !c.stage.config.Between,
+		MTU: c.request.Wish.MTU, Netns: c.request.Netns,
 	}
 	if err = untilFree(ctx, func() error { return c.out.AddSublink(s) }); err != nil {
 		return err

@@ -126,7 +126,8 @@ func (c *connecting) fix(own netip.Addr) error {
 	within := func(p netip.Prefix) bool { return p.Contains(own) }
 	l := c.link
 	if slices.Contains(l.Gateways, own) || !slices.ContainsFunc(l.pool.Prefixes(), within) && !slices.ContainsFunc(c.request.Wish.Routes, within) {
-		return fmt.Errorf("network-address = %s is no vassal's address in the pool %s (network-route = a prefix with it, or emperor-network-pool)", own, l.pool.Prefixes())
+		return fmt.Errorf("network-address = %s is no vassal's address in the pool %s "+
+			"(network-route = a prefix with it, or emperor-network-pool)", own, l.pool.Prefixes())
 	}
 	return l.pool.Fix(l.Vassal, own)
 }

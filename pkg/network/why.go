@@ -64,7 +64,10 @@ func (s Auditor) fault(l *Link) error {
 		return err
 	}
 	if facts, err := n.Link(l.Index); err == nil && facts.State != namespaces.IfOperUp {
-		return &fault{what: fmt.Sprintf("no packets pass its link %s: its interface %s is down", l.HostInterface, l.Interface), hint: fmt.Sprintf("emperor enter %s -- ip link set %s up, or emperor restart %s", l.Vassal, l.Interface, l.Vassal)}
+		return &fault{
+			what: fmt.Sprintf("no packets pass its link %s: its interface %s is down", l.HostInterface, l.Interface),
+			hint: fmt.Sprintf("emperor enter %s -- ip link set %s up, or emperor restart %s", l.Vassal, l.Interface, l.Vassal),
+		}
 	}
 	return l.forwardingFault()
 }
@@ -91,7 +94,8 @@ func (l *Link) forwardingFault() error {
 // faults returns the faults of the host that concern all vassals.
 func (s Auditor) faults() (list []string) {
 	if !s.table.Whole() {
-		list = append(list, fmt.Sprintf("the table %s of nftables is not complete: vassals are not isolated (nft monitor shows the program that deletes it)", s.id.Table()))
+		list = append(list, fmt.Sprintf("the table %s of nftables is not complete: vassals are not isolated (nft monitor shows the program that "+
+			"deletes it)", s.id.Table()))
 	}
 	f := forwarder{changes: s.changes, check: true, log: slog.New(slog.DiscardHandler)}
 	if host, err := readHost(); err == nil {

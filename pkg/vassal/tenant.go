@@ -124,7 +124,8 @@ func ownerOf(order *wire.Order, o *config.Vassal) (c namespaces.Credentials, log
 	wish := accounts.Wish{UID: config.IdentityOf(order.UID), AddGID: o.AddGID, NoInitgroups: o.NoInitgroups || !order.Tenant.Initgroups}
 	c, login, err = wish.ResolveLogin()
 	if wrong, ok := errors.AsType[*accounts.OptionError](err); ok && wrong.Option == "uid" {
-		return c, login, fmt.Errorf("%s: its owner, uid %d, has no entry in the user database, and therefore no group (useradd --uid %d NAME)", order.Path, order.UID, order.UID)
+		return c, login, fmt.Errorf("%s: its owner, uid %d, has no entry in the user database, and therefore no group (useradd --uid %d NAME)",
+			order.Path, order.UID, order.UID)
 	}
 	return c, login, err
 }

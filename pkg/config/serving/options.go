@@ -1,14 +1,6 @@
 package serving
 
-import (
-	"errors"
-	"fmt"
-	"regexp"
-	"strconv"
-	"strings"
-
-	"github.com/emperor-go/emperor/pkg/config/option"
-)
+import "github.com/emperor-go/emperor/pkg/config/option"
 
 // Rows are the options of the built-in server.
 var Rows = option.Rows[Options]{
@@ -25,12 +17,22 @@ var Rows = option.Rows[Options]{
 		Into: func(o *Options) option.Field { return (*option.List)(&o.CGIIndex) },
 	},
 	{
-		Name: "enable-proxy-protocol", Aliases: []string{"http-enable-proxy-protocol"}, Group: "Serving", Help: "HTTP from a trusted proxy begins with a header of the PROXY protocol, version 1 or 2",
+		Name: "enable-proxy-protocol", Aliases: []string{"http-enable-proxy-protocol"}, Group: "Serving",
+		Help: "HTTP from a trusted proxy begins with a header of the PROXY protocol, version 1 or 2",
 		Into: func(o *Options) option.Field { return (*option.Flag)(&o.ProxyProtocol) },
 	},
-	{Name: "error-page-403", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with when a file is refused; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(403, v) }},
-	{Name: "error-page-404", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with when no source answers; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(404, v) }},
-	{Name: "error-page-500", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with on a failure of the server; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(500, v) }},
+	{
+		Name: "error-page-403", Group: "Serving", Arg: "FILE", Repeat: true,
+		Help: "HTML to answer with when a file is refused; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(403, v) },
+	},
+	{
+		Name: "error-page-404", Group: "Serving", Arg: "FILE", Repeat: true,
+		Help: "HTML to answer with when no source answers; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(404, v) },
+	},
+	{
+		Name: "error-page-500", Group: "Serving", Arg: "FILE", Repeat: true,
+		Help: "HTML to answer with on a failure of the server; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(500, v) },
+	},
 	{
 		Name: "heartbeat", Group: "Serving", Arg: "TIME", Help: "interval of heartbeats of the built-in server",
 		Into: func(o *Options) option.Field { return (*option.Duration)(&o.Heartbeat) },
@@ -48,18 +50,30 @@ var Rows = option.Rows[Options]{
 		Name: "limit-post", Group: "Serving", Arg: "BYTES", Help: "limit of a request's body; 0: none",
 		Into: func(o *Options) option.Field { return (*option.Size)(&o.LimitPost) },
 	},
-	{Name: "need-app", Group: "Serving", Help: "exit with 1 when there is nothing to serve", Into: func(o *Options) option.Field { return (*option.Flag)(&o.NeedApp) }},
-	{Name: "proxy-protocol-from", Group: "Serving", Arg: "PREFIX", Repeat: true, Help: "addresses of trusted proxies, beside loopback and unix sockets", Set: addProxies},
+	{
+		Name: "need-app", Group: "Serving", Help: "exit with 1 when there is nothing to serve",
+		Into: func(o *Options) option.Field { return (*option.Flag)(&o.NeedApp) },
+	},
+	{
+		Name: "proxy-protocol-from", Group: "Serving", Arg: "PREFIX", Repeat: true,
+		Help: "addresses of trusted proxies, beside loopback and unix sockets", Set: addProxies,
+	},
 	{
 		Name: "request-timeout", Aliases: []string{"harakiri"}, Group: "Serving", Arg: "TIME", Help: "time limit of a request; 0: none",
 		Into: func(o *Options) option.Field { return (*option.Duration)(&o.RequestTimeout) },
 	},
-	{Name: "socket-protocol", Aliases: []string{"protocol"}, Group: "Serving", Arg: "PROTOCOL", Def: "uwsgi", Help: "protocol of the built-in server on `socket`: uwsgi, http or fastcgi", Set: setProtocol},
+	{
+		Name: "socket-protocol", Aliases: []string{"protocol"}, Group: "Serving", Arg: "PROTOCOL", Def: "uwsgi",
+		Help: "protocol of the built-in server on `socket`: uwsgi, http or fastcgi", Set: setProtocol,
+	},
 	{
 		Name: "socket-timeout", Group: "Serving", Arg: "TIME", Def: "30", Help: "how long a client may take for its next bytes",
 		Into: func(o *Options) option.Field { return (*option.Positive)(&o.SocketTimeout) },
 	},
-	{Name: "stats-http", Group: "Serving", Help: "answer as HTTP on the stats socket", Into: func(o *Options) option.Field { return (*option.Flag)(&o.StatsHTTP) }},
+	{
+		Name: "stats-http", Group: "Serving", Help: "answer as HTTP on the stats socket",
+		Into: func(o *Options) option.Field { return (*option.Flag)(&o.StatsHTTP) },
+	},
 	{
 		Name: "stats-minified", Aliases: []string{"stats-min"}, Group: "Serving", Help: "no white space in the statistics",
 		Into: func(o *Options) option.Field { return (*option.Flag)(&o.StatsMinified) },
@@ -92,7 +106,8 @@ var Rows = option.Rows[Options]{
 		},
 	},
 	{
-		Name: "static-expires-path-info-mtime", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the request's path, from its mtime",
+		Name: "static-expires-path-info-mtime", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true,
+		Help: "set Expires by regex on the request's path, from its mtime",
 		Set: func(o *Options, v option.Value) error {
 			return o.addExpires(Expires{Subject: "path-info", FromMtime: true}, v.Text)
 		},
@@ -116,19 +131,25 @@ var Rows = option.Rows[Options]{
 		},
 	},
 	{
-		Name: "static-expires-uri-mtime", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the request's uri, from its mtime",
+		Name: "static-expires-uri-mtime", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true,
+		Help: "set Expires by regex on the request's uri, from its mtime",
 		Set: func(o *Options, v option.Value) error {
 			return o.addExpires(Expires{Subject: "uri", FromMtime: true}, v.Text)
 		},
 	},
 	{Name: "static-gzip", Group: "Static files", Arg: "REGEX", Repeat: true, Help: "serve FILE.gz for files whose path matches", Set: setGzipPattern},
-	{Name: "static-gzip-all", Group: "Static files", Help: "serve FILE.gz if it exists", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Gzip.All) }},
 	{
-		Name: "static-gzip-dir", Aliases: []string{"static-gzip-prefix"}, Group: "Static files", Arg: "DIR", Repeat: true, Help: "serve FILE.gz for files below a directory",
+		Name: "static-gzip-all", Group: "Static files", Help: "serve FILE.gz if it exists",
+		Into: func(o *Options) option.Field { return (*option.Flag)(&o.Gzip.All) },
+	},
+	{
+		Name: "static-gzip-dir", Aliases: []string{"static-gzip-prefix"}, Group: "Static files", Arg: "DIR", Repeat: true,
+		Help: "serve FILE.gz for files below a directory",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.Gzip.Dirs) },
 	},
 	{
-		Name: "static-gzip-ext", Aliases: []string{"static-gzip-suffix"}, Group: "Static files", Arg: "SUFFIX", Repeat: true, Help: "serve FILE.gz for files with an extension",
+		Name: "static-gzip-ext", Aliases: []string{"static-gzip-suffix"}, Group: "Static files", Arg: "SUFFIX", Repeat: true,
+		Help: "serve FILE.gz for files with an extension",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.Gzip.Suffixes) },
 	},
 	{
@@ -136,7 +157,10 @@ var Rows = option.Rows[Options]{
 		Into: func(o *Options) option.Field { return (*option.List)(&o.StaticIndex) },
 	},
 	{Name: "static-map", Group: "Static files", Arg: "/MOUNT=PATH", Repeat: true, Help: "serve a directory or a file by the built-in server", Set: setStaticMap},
-	{Name: "static-map2", Group: "Static files", Arg: "/MOUNT=DIR", Repeat: true, Help: "as static-map, but the mount is part of the path in the directory", Set: setStaticMap2},
+	{
+		Name: "static-map2", Group: "Static files", Arg: "/MOUNT=DIR", Repeat: true,
+		Help: "as static-map, but the mount is part of the path in the directory", Set: setStaticMap2,
+	},
 	{
 		Name: "static-safe", Group: "Static files", Arg: "DIR", Repeat: true, Help: "symbolic links may lead into this directory",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.StaticSafe) },
@@ -196,24 +220,44 @@ var Rows = option.Rows[Options]{
 	},
 
 	{Name: "disable-logging", Group: "Logging", Help: "do not log requests", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Disabled) }},
-	{Name: "log-4xx", Group: "Logging", Help: "log answers of 400 to 499 in any case", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Log4xx) }},
-	{Name: "log-5xx", Group: "Logging", Help: "log answers of 500 and above in any case", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Log5xx) }},
-	{Name: "log-big", Group: "Logging", Arg: "BYTES", Help: "log answers of this size in any case", Into: func(o *Options) option.Field { return (*option.Size)(&o.Log.Big) }},
+	{
+		Name: "log-4xx", Group: "Logging", Help: "log answers of 400 to 499 in any case",
+		Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Log4xx) },
+	},
+	{
+		Name: "log-5xx", Group: "Logging", Help: "log answers of 500 and above in any case",
+		Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Log5xx) },
+	},
+	{
+		Name: "log-big", Group: "Logging", Arg: "BYTES", Help: "log answers of this size in any case",
+		Into: func(o *Options) option.Field { return (*option.Size)(&o.Log.Big) },
+	},
 	{Name: "log-date", Aliases: []string{"logdate"}, Group: "Logging", Arg: "[FORMAT]", Help: "strftime format of %(ftime) in log-format", Set: setLogDate},
 	{
-		Name: "log-format", Aliases: []string{"logformat"}, Group: "Logging", Arg: "FORMAT", Help: "line to log for a request: combined, common, json, or a text with %(variables)",
-		Set: setRequestFormat,
+		Name: "log-format", Aliases: []string{"logformat"}, Group: "Logging", Arg: "FORMAT",
+		Help: "line to log for a request: combined, common, json, or a text with %(variables)",
+		Set:  setRequestFormat,
 	},
 	{
 		Name: "log-format-strftime", Aliases: []string{"logformat-strftime"}, Group: "Logging", Help: "apply strftime to log-format",
 		Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Strftime) },
 	},
-	{Name: "log-micros", Group: "Logging", Help: "report microseconds, not milliseconds", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Micros) }},
-	{Name: "log-slow", Group: "Logging", Arg: "MILLISECONDS", Help: "log requests that take so long in any case", Set: setLogSlow},
-	{Name: "log-x-forwarded-for", Group: "Logging", Help: "take the client's address from X-Forwarded-For", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.ForwardedFor) }},
-	{Name: "log-zero", Group: "Logging", Help: "log answers without a body in any case", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Zero) }},
 	{
-		Name: "req-logger", Aliases: []string{"logger-req"}, Group: "Logging", Arg: "LOGGER", Help: "destination of the log of requests, instead of standard error: file:PATH, syslog:NAME, rsyslog:HOST:PORT, socket:ADDRESS",
+		Name: "log-micros", Group: "Logging", Help: "report microseconds, not milliseconds",
+		Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Micros) },
+	},
+	{Name: "log-slow", Group: "Logging", Arg: "MILLISECONDS", Help: "log requests that take so long in any case", Set: setLogSlow},
+	{
+		Name: "log-x-forwarded-for", Group: "Logging", Help: "take the client's address from X-Forwarded-For",
+		Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.ForwardedFor) },
+	},
+	{
+		Name: "log-zero", Group: "Logging", Help: "log answers without a body in any case",
+		Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Zero) },
+	},
+	{
+		Name: "req-logger", Aliases: []string{"logger-req"}, Group: "Logging", Arg: "LOGGER",
+		Help:     "destination of the log of requests, instead of standard error: file:PATH, syslog:NAME, rsyslog:HOST:PORT, socket:ADDRESS",
 		Misreads: func(string, string) bool { return true }, Set: setRequestLogger,
 	},
 }
@@ -221,170 +265,13 @@ var Rows = option.Rows[Options]{
 // further are rows that no program's table contains: those of TLS sockets, which the vassal's
 // table declares itself, and one that only the vassal sets.
 var further = option.Rows[Options]{
-	{Name: "behind", Group: "Sockets", Arg: "PROTOCOL ADDRESS", Repeat: true, Help: "target of requests of the next socket that no other source answers", Set: addBehind},
+	{
+		Name: "behind", Group: "Sockets", Arg: "PROTOCOL ADDRESS", Repeat: true,
+		Help: "target of requests of the next socket that no other source answers", Set: addBehind,
+	},
 	{Name: "https", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: addCertificate},
-	{Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: addCertificate},
-}
-
-// addBehind parses the protocol and the address of the server behind a socket.
-func addBehind(o *Options, v option.Value) error {
-	protocol, address, _ := strings.Cut(v.Text, " ")
-	o.Behind = append(o.Behind, Behind{protocol, address})
-	return nil
-}
-
-// PutBehind sets the server behind the next socket. The zero value sets none.
-func (o *Options) PutBehind(b Behind) error {
-	return o.Put(further.Find("behind"), option.Value{Text: b.Protocol + " " + b.Address})
-}
-
-// addCertificate parses uWSGI's ADDRESS,CERT,KEY[,CIPHERS[,CLIENT-CA]]. Go chooses the
-// ciphers.
-func addCertificate(o *Options, v option.Value) error {
-	words := append(strings.Split(v.Text, ","), "", "", "", "")
-	c := Certificate{Address: words[0], Cert: words[1], Key: words[2], ClientCA: strings.TrimPrefix(words[4], "!")}
-	if c.Address == "" || c.Cert == "" || c.Key == "" || len(words) > 9 {
-		return option.Wrong(strconv.Quote(v.Text)+" is not an address with certificate and key", "such as :443,web.crt,web.key")
-	}
-	if ciphers := words[3]; ciphers != "" && ciphers != "HIGH" {
-		return option.Wrong("the ciphers cannot be chosen here", "leave the field empty")
-	}
-	o.Certificates = append(o.Certificates, c)
-	return nil
-}
-
-func setStaticMap(o *Options, v option.Value) error { return o.addStaticMap(v.Text, false) }
-
-func setStaticMap2(o *Options, v option.Value) error { return o.addStaticMap(v.Text, true) }
-
-func (o *Options) addStaticMap(text string, whole bool) error {
-	mount, dir, ok := strings.Cut(text, "=")
-	if !ok || !strings.HasPrefix(mount, "/") || dir == "" {
-		return option.Wrong(strconv.Quote(text)+" is not a mapping", "such as /static=/srv/www")
-	}
-	o.StaticMaps = append(o.StaticMaps, Map{Mount: mount, Dir: dir, Whole: whole})
-	return nil
-}
-
-// addExpires parses the rest of the value after the subject of e.
-func (o *Options) addExpires(e Expires, text string) (err error) {
-	cut, shape := strings.LastIndexByte(text, ' '), "such as \\.png$ 3600"
-	if e.Subject == "type" {
-		cut, shape = strings.LastIndexByte(text, '='), "such as image/png=3600"
-	}
-	if cut < 1 {
-		return option.Wrong(strconv.Quote(text)+" is not a rule", shape)
-	}
-	if e.Seconds, err = strconv.ParseInt(text[cut+1:], 10, 62); err != nil {
-		return option.Wrong(strconv.Quote(text[cut+1:])+" is not a number of seconds", shape)
-	}
-	if e.Pattern = strings.TrimSpace(text[:cut]); e.Subject != "type" {
-		if err := expression(e.Pattern); err != nil {
-			return err
-		}
-	}
-	o.Expires = append(o.Expires, e)
-	return nil
-}
-
-func (o *Options) addRoute(subject string, v option.Value) error {
-	r, err := ParseRoute(subject, v.Text)
-	r.Origin = v.Origin.String()
-	o.Routes = append(o.Routes, r)
-	return err
-}
-
-// setKeepAlive keeps the default when the value is missing or a plain yes.
-func setKeepAlive(o *Options, v option.Value) (err error) {
-	switch strings.ToLower(v.Text) {
-	case "", "true", "on", "yes":
-		return nil
-	}
-	o.KeepAlive, err = option.ParseDuration(v.Text)
-	return err
-}
-
-// expression rejects syntax that Go's regexp does not support; uWSGI's expressions are Perl's.
-func expression(pattern string) error {
-	if _, err := regexp.Compile(pattern); err != nil {
-		var e interface{ Unwrap() error }
-		if errors.As(err, &e) {
-			err = e.Unwrap()
-		}
-		return option.Wrong(fmt.Sprintf("%q is not a regular expression: %v", pattern, err), "syntax of re2, without look-around")
-	}
-	return nil
-}
-
-func setGzipPattern(o *Options, v option.Value) error {
-	o.Gzip.Patterns = append(o.Gzip.Patterns, v.Text)
-	return expression(v.Text)
-}
-
-func setAddHeader(o *Options, v option.Value) error {
-	name, _, ok := strings.Cut(v.Text, ":")
-	if !ok || !headerName(strings.TrimSpace(name)) || strings.ContainsAny(v.Text, "\r\n") {
-		return option.Wrong(strconv.Quote(v.Text)+" is not a header", "Name: value")
-	}
-	o.AddHeaders = append(o.AddHeaders, v.Text)
-	return nil
-}
-
-// headerName reports whether a response can have a header of this name, a token of RFC 9110,
-// section 5.6.2. net/http silently drops others.
-func headerName(name string) bool {
-	for _, c := range []byte(name) {
-		alnum := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !alnum && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return name != ""
-}
-
-func setCGI(o *Options, v option.Value) error {
-	mount, path, ok := strings.Cut(v.Text, "=")
-	if !ok {
-		mount, path = "/", v.Text
-	}
-	if !strings.HasPrefix(mount, "/") || path == "" {
-		return option.Wrong(strconv.Quote(v.Text)+" is not a mapping", "such as /cgi-bin=/usr/lib/cgi-bin")
-	}
-	o.CGI = append(o.CGI, Map{Mount: mount, Dir: path})
-	return nil
-}
-
-func setCGIHelper(o *Options, v option.Value) error {
-	ext, program, ok := strings.Cut(v.Text, "=")
-	if !ok || ext == "" || program == "" {
-		return option.Wrong(strconv.Quote(v.Text)+" is not a helper", "such as .py=python3")
-	}
-	o.CGIHelpers = append(o.CGIHelpers, CGIHelper{Ext: ext, Program: program})
-	return nil
-}
-
-func setHTTPTo(o *Options, v option.Value) error {
-	if v.Text == "" || strings.ContainsAny(v.Text, " \t?#") {
-		return option.Wrong(strconv.Quote(v.Text)+" is not an address", "such as 127.0.0.1:8080, or the path of a socket")
-	}
-	o.HTTPTo = append(o.HTTPTo, v.Text)
-	return nil
-}
-
-func setProtocol(o *Options, v option.Value) error {
-	switch v.Text {
-	case "uwsgi", "http", "fastcgi":
-		o.SocketProtocol = v.Text
-		return nil
-	}
-	return option.Unknown("protocol", v.Text, "uwsgi", "http", "fastcgi")
-}
-
-func setBufferSize(o *Options, v option.Value) error {
-	n, err := option.ParseSize(v.Text)
-	if err == nil && (n < 1<<10 || n > 16<<20) {
-		err = option.Wrong(strconv.Quote(v.Text)+" is out of range", "1024 to 16777216")
-	}
-	o.BufferSize = int(n)
-	return err
+	{
+		Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true,
+		Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: addCertificate,
+	},
 }

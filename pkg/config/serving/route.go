@@ -39,7 +39,8 @@ func (r Route) Option() string {
 func actions() []string {
 	return []string{
 		"addheader", "addvar", "basicauth", "basicauth-next", "break", "break-with-status", "continue", "delheader", "donotlog", "donotoffload", "expires",
-		"flush", "goto", "harakiri", "http", "httpdumb", "last", "log", "offload", "redirect", "redirect-301", "redirect-302", "redirect-permanent", "remheader", "return",
+		"flush", "goto", "harakiri", "http", "httpdumb", "last", "log", "offload", "redirect", "redirect-301", "redirect-302",
+		"redirect-permanent", "remheader", "return",
 		"rewrite", "rewrite-last", "send", "send-crnl", "setmethod", "setpathinfo", "setscheme", "setuser", "static", "uwsgi",
 	}
 }
@@ -132,7 +133,8 @@ func (r Route) checkArg() error {
 	case "basicauth", "basicauth-next":
 		realm, _, ok := strings.Cut(r.Arg, ",")
 		return need("`realm,user:password` or `realm,FILE`", ok && realm != "")
-	case "static", "http", "httpdumb", "uwsgi", "send", "send-crnl", "setmethod", "goto", "setpathinfo", "rewrite", "rewrite-last", "delheader", "remheader", "setscheme", "setuser",
+	case "static", "http", "httpdumb", "uwsgi", "send", "send-crnl", "setmethod", "goto", "setpathinfo", "rewrite", "rewrite-last",
+		"delheader", "remheader", "setscheme", "setuser",
 		"redirect", "redirect-302", "redirect-301", "redirect-permanent":
 		return need("an argument", r.Arg != "")
 	case "expires":

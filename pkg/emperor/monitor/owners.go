@@ -121,7 +121,8 @@ func (c component) against(owner uint32) (what, hint string) {
 		return fmt.Sprintf("and the name %q has other characters than letters, digits and ._@+-, or begins with a dash", name), "rename it"
 	case kind != "directory" || c.Mode&unix.S_ISVTX != 0:
 	case c.Mode&0o002 != 0, c.Mode&0o020 != 0 && c.Gid != 0:
-		return fmt.Sprintf("and others can write to the directory %s (mode %04o), which has no sticky bit", c.path, c.Mode&0o7777), "chmod go-w, or chmod +t, the directory"
+		return fmt.Sprintf("and others can write to the directory %s (mode %04o), which has no sticky bit", c.path, c.Mode&0o7777),
+			"chmod go-w, or chmod +t, the directory"
 	}
 	return "", ""
 }
@@ -191,7 +192,8 @@ func (t *trail) walk() (end unix.Stat_t, err error) {
 // follow returns the target of an open link. last: the link is the last component of the path.
 func (t *trail) follow(fd int, c component, last bool) (string, error) {
 	if t.nofollow && last {
-		return "", &OwnerError{t.path, c.Uid, fmt.Sprintf("the link %s belongs to uid %d, and emperor-tyrant-nofollow refuses links", c.path, c.Uid), "put the file itself there"}
+		return "", &OwnerError{t.path, c.Uid, fmt.Sprintf("the link %s belongs to uid %d, and emperor-tyrant-nofollow refuses links", c.path,
+			c.Uid), "put the file itself there"}
 	}
 	if t.links++; t.links > maxLinks {
 		return "", unix.ELOOP

@@ -50,7 +50,8 @@ func (s Sockets) Activate(ctx context.Context, p emperor.Plan) (emperor.Activati
 		err = emperor.Conflict(a, p)
 	}
 	if a.home = p.Owned && isTenant(owner); err == nil && a.home && !address.InFiles(text) {
-		err = fmt.Errorf("cannot wait for connections on %s: uid %d named it, and in tyrant mode a tenant's socket is a path in a directory of the tenant (root must own the file)", address.Quote(text), owner)
+		err = fmt.Errorf("cannot wait for connections on %s: uid %d named it, and in tyrant mode a tenant's socket is a path in a directory of "+
+			"the tenant (root must own the file)", address.Quote(text), owner)
 	}
 	if err != nil {
 		return nil, err

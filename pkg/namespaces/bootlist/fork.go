@@ -61,7 +61,8 @@ func fork(args *cloneArgs, b *birth) (pid uintptr, errno syscall.Errno) {
 	}
 	for i = 0; i < b.number; i++ {
 		c = (*call)(unsafe.Add(b.calls, uintptr(i)*callSize))
-		r, _, errno = syscall.RawSyscall6(uintptr(c.number), uintptr(c.args[0]), uintptr(c.args[1]), uintptr(c.args[2]), uintptr(c.args[3]), uintptr(c.args[4]), uintptr(c.args[5]))
+		r, _, errno = syscall.RawSyscall6(uintptr(c.number), uintptr(c.args[0]), uintptr(c.args[1]), uintptr(c.args[2]), uintptr(c.args[3]),
+			uintptr(c.args[4]), uintptr(c.args[5]))
 		demand = c.demand
 		if demand == attempt {
 			continue

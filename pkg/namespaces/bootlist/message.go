@@ -53,7 +53,8 @@ func (l *List) encode(flags namespaces.Flags, cgroup bool) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d bytes", ErrUnfit, size)
 	}
 	h := head{
-		layout: layout, flags: uint64(flags), files: uint32(len(l.Files)), calls: uint32(len(l.calls)), pointers: uint32(words), size: uint32(len(l.data)), report: uint32(l.Report),
+		layout: layout, flags: uint64(flags), files: uint32(len(l.Files)), calls: uint32(len(l.calls)), pointers: uint32(words),
+		size: uint32(len(l.data)), report: uint32(l.Report),
 	}
 	if cgroup {
 		h.cgroup = 1

@@ -110,7 +110,8 @@ func (l *List) checkProc(path arg) {
 	magic := binary.NativeEndian.AppendUint64(nil, unix.PROC_SUPER_MAGIC) // f_type of statfs(2)
 	l.compare(l.add(because("cannot check /proc"), succeeds, unix.SYS_STATFS, path, status), status, 0, magic)
 	self := l.bytes(make([]byte, 8))
-	c := l.add(because("cannot mount /proc: it shows another process as this one"), returns, unix.SYS_READLINKAT, number(atCwd), l.text("/proc/self"), self, number(8))
+	c := l.add(because("cannot mount /proc: it shows another process as this one"), returns, unix.SYS_READLINKAT, number(atCwd),
+		l.text("/proc/self"), self, number(8))
 	c.result = 1
 	l.compare(c, self, 0, []byte("1"))
 }

@@ -171,7 +171,8 @@ func (n *Networks) Add(ctx context.Context, r Request) (*Attachment, error) {
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", r.Generation, r.Vassal))
 	a := &Attachment{Network: r.Network, Vassal: r.Vassal, networks: n, record: record{
-		Vassal: r.Vassal, ID: "emperor-" + r.Emperor + "-" + hex.EncodeToString(sum[:8]), Interface: r.Interface, Capabilities: r.Capabilities, Config: list.Bytes, PluginDirs: n.config.PluginDirs,
+		Vassal: r.Vassal, ID: "emperor-" + r.Emperor + "-" + hex.EncodeToString(sum[:8]), Interface: r.Interface, Capabilities: r.Capabilities,
+		Config: list.Bytes, PluginDirs: n.config.PluginDirs,
 	}}
 	if a.netns, err = namespaces.DuplicateNetwork(r.Netns); err != nil {
 		return nil, err

@@ -52,7 +52,10 @@ func (r *Responder) begin() (_ *process, err error) {
 	}
 	defer write.Close()
 	p := &process{control: control, ended: make(chan error, 1), stderr: stderr}
-	p.cmd = &exec.Cmd{Path: r.program, Args: []string{ProgramName}, Env: []string{"GOMAXPROCS=1"}, Dir: "/", Stderr: write, ExtraFiles: append([]*os.File{theirs, r.root}, r.sockets...)}
+	p.cmd = &exec.Cmd{
+		Path: r.program, Args: []string{ProgramName}, Env: []string{"GOMAXPROCS=1"}, Dir: "/", Stderr: write,
+		ExtraFiles: append([]*os.File{theirs, r.root}, r.sockets...),
+	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the emperor, which ends it
 
 	if err := p.cmd.Start(); err != nil {

@@ -77,7 +77,8 @@ func placed(text, message string) *problem.Problem {
 	switch {
 	case strings.Contains(message, "mapping values are not allowed"):
 		e.Hint = `indent the line as its neighbours; a value with ": " in it stands in quotes`
-	case strings.Contains(message, "did not find expected key"), strings.Contains(message, "did not find expected '-' indicator"), strings.Contains(message, "could not find expected ':'"):
+	case strings.Contains(message, "did not find expected key"), strings.Contains(message, "did not find expected '-' indicator"),
+		strings.Contains(message, "could not find expected ':'"):
 		e.Hint = "indent the line as its neighbours, and write KEY: VALUE"
 	case strings.Contains(message, "unexpected end of stream"), strings.Contains(message, "did not find expected ','"):
 		e.Hint = "a quote or a bracket is not closed"
