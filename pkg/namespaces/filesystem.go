@@ -117,7 +117,7 @@ func (v *view) close() {
 			}
 		}
 	}
-	v.masks.close()
+	_ = v.masks.close()
 }
 
 // examine opens all places.

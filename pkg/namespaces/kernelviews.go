@@ -31,7 +31,7 @@ type ProcView struct {
 
 // mount mounts a procfs of the caller's pid namespace on /proc of a root directory, without the files that show the host.
 // network: the process has its own network namespace.
-func (o ProcView) mount(g rootDir, network bool) error {
+func (o ProcView) mount(g rootDir, network bool, m *masks) error {
 	var options []string
 	if o.Hide != "" {
 		options = append(options, "hidepid="+o.Hide)
@@ -52,8 +52,6 @@ func (o ProcView) mount(g rootDir, network bool) error {
 			return err
 		}
 	}
-	var m masks
-	defer m.close()
 	if err := m.hide(tree, hiddenOfProc...); err != nil {
 		return fmt.Errorf("cannot hide a file of /proc: %w", err)
 	}
@@ -109,6 +107,10 @@ func (m *masks) hideOne(mount *os.File, name string) error {
 	if err != nil {
 		return err
 	}
+	if m.tree == nil && isDirectory(file) {
+		m.hidden = file
+		return m.make()
+	}
 	defer file.Close()
 	mask, err := m.of(file)
 	if err != nil {
@@ -118,51 +120,45 @@ func (m *masks) hideOne(mount *os.File, name string) error {
 	return moveTree(mask, file)
 }
 
-// restrict makes a file of a mount read-only, with everything below it but the directory writable. A missing file is
-// left out.
+func isDirectory(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.IsDir()
+}
+
+// restrict makes a file of a new mount read-only, with everything below it but the directory writable. A missing file is
+// left out. No link can be in the way: the kernel has made all files of the mount.
 func restrict(mount *os.File, name, writable string) error {
-	file, err := below(mount, name)
-	if errors.Is(err, os.ErrNotExist) {
+	if writable != "" {
+		if err := again(mount, name+"/"+writable, 0); err != nil {
+			return err
+		}
+	}
+	err := again(mount, name, unix.MOUNT_ATTR_RDONLY)
+	if errors.Is(err, os.ErrNotExist) && writable == "" {
 		return nil
 	}
+	return err
+}
+
+// again mounts a file of a mount on itself, with what is mounted below it, and with more attributes.
+func again(mount *os.File, name string, attributes uint64) error {
+	dir := int(mount.Fd())
+	tree, err := unix.OpenTree(dir, name, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
-		return err
+		return os.NewSyscallError("open_tree", err)
 	}
-	defer file.Close()
-	var kept *os.File
-	if writable != "" {
-		inner, err := below(file, writable)
-		if err != nil {
-			return err
+	defer unix.Close(tree)
+	if attributes != 0 {
+		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: attributes}); err != nil {
+			return os.NewSyscallError("mount_setattr", err)
 		}
-		defer inner.Close()
-		if kept, err = cloneTree(inner, true); err != nil {
-			return err
-		}
-		defer kept.Close()
 	}
-	tree, err := cloneTree(file, true)
-	if err != nil {
-		return err
-	}
-	defer tree.Close()
-	if err = setAttributes(tree, unix.MOUNT_ATTR_RDONLY, true); err == nil {
-		err = moveTree(tree, file)
-	}
-	if err != nil || kept == nil {
-		return err
-	}
-	target, err := below(tree, writable)
-	if err != nil {
-		return err
-	}
-	defer target.Close()
-	return moveTree(kept, target)
+	return os.NewSyscallError("move_mount", unix.MoveMount(tree, "", dir, name, unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
 // mountSys mounts a read-only sysfs that shows the network namespace of the caller on /sys of a root directory, with the cgroups
 // as they were, or those of the own cgroup namespace. A process in the network of another user namespace keeps the old one, read-only.
-func mountSys(g rootDir, cgroups bool) error {
+func mountSys(g rootDir, cgroups bool, m *masks) error {
 	old, err := openTarget("/sys")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -191,7 +187,7 @@ func mountSys(g rootDir, cgroups bool) error {
 		return fmt.Errorf("cannot make a /sys of the own network: %w", err)
 	}
 	defer tree.Close()
-	groups := groupsOf(old, cgroups)
+	groups := groupsOf(old, cgroups, at != old)
 	if groups != nil {
 		defer groups.Close()
 	}
@@ -200,35 +196,43 @@ func mountSys(g rootDir, cgroups bool) error {
 	}
 	if at, err := below(tree, "fs/cgroup"); err == nil && groups != nil {
 		defer at.Close()
-		if err := moveTree(groups, at); err != nil {
+		if err := transfer(groups, at, unix.MOUNT_ATTR_RDONLY); err != nil {
 			return fmt.Errorf("cannot mount the cgroups: %w", err)
 		}
 	}
-	var m masks
-	defer m.close()
 	return m.hide(tree, "firmware")
 }
 
-// groupsOf returns a read-only mount of the cgroups: of the own namespace, or those of the old /sys. Nil: there are none.
-func groupsOf(old *os.File, own bool) *os.File {
-	const flags = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_RDONLY
+// groupsOf returns the cgroups: a mount of the own namespace, or those of the old /sys; kept: which they do not leave. Nil: there are none.
+func groupsOf(old *os.File, own, kept bool) *os.File {
 	if own {
+		const flags = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
 		if tree, err := newMount("cgroup2", "", flags); err == nil {
 			return tree
 		}
 	}
 	dir, err := below(old, "fs/cgroup")
-	if err != nil {
-		return nil
+	if err != nil || !kept {
+		return dir
 	}
 	defer dir.Close()
-	tree, err := cloneTree(dir, true)
-	if err != nil {
-		return nil
-	}
-	if err := setAttributes(tree, unix.MOUNT_ATTR_RDONLY, true); err != nil {
-		tree.Close()
-		return nil
-	}
+	tree, _ := cloneTree(dir, true)
 	return tree
+}
+
+// transfer moves a mount to an open file, with all mounts below it and with attributes for all. A directory that is no mount is mounted
+// there as well, and so is a mount that belongs to another user namespace.
+func transfer(from, to *os.File, attributes uint64) error {
+	err := moveTree(from, to)
+	if errors.Is(err, unix.EINVAL) {
+		if from, err = cloneTree(from, true); err != nil {
+			return err
+		}
+		defer from.Close()
+		err = moveTree(from, to)
+	}
+	if err != nil {
+		return err
+	}
+	return setAttributes(from, attributes, true)
 }

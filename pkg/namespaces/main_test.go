@@ -49,16 +49,17 @@ func TestMain(m *testing.M) {
 // is closed.
 func play(role string) int {
 	roles := map[string]func() (any, error){
-		"advertise":   advertise,
-		"describe":    describe,
-		"interfaces":  interfaces,
-		"wait links":  waitLinks,
-		"drop":        drop,
-		"filtered":    filtered,
-		"confined":    confined,
-		"mounts":      mounts,
-		"wrong proc":  wrongProc,
-		"masked proc": maskedProc,
+		"advertise":    advertise,
+		"describe":     describe,
+		"interfaces":   interfaces,
+		"wait links":   waitLinks,
+		"drop":         drop,
+		"filtered":     filtered,
+		"confined":     confined,
+		"mounts":       mounts,
+		"kernel views": kernelViews,
+		"wrong proc":   wrongProc,
+		"masked proc":  maskedProc,
 	}
 	result, err := roles[role]()
 	if err == nil {

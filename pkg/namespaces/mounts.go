@@ -21,15 +21,17 @@ func PrepareMounts(made Flags, proc ProcView) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return CannotMakeSlaves(err)
 	}
-	if made.Has(NewNet) {
-		if err := mountSys(rootDir{}, made.Has(NewCgroup)); err != nil {
-			return err
+	return withMasks(func(m *masks) error {
+		if made.Has(NewNet) {
+			if err := mountSys(rootDir{}, made.Has(NewCgroup), m); err != nil {
+				return err
+			}
 		}
-	}
-	if !made.Has(NewPID) {
-		return nil
-	}
-	return proc.mount(rootDir{}, made.Has(NewNet))
+		if !made.Has(NewPID) {
+			return nil
+		}
+		return proc.mount(rootDir{}, made.Has(NewNet), m)
+	})
 }
 
 // CannotMakeSlaves returns the error of the first mount(2) of PrepareMounts.

@@ -86,8 +86,24 @@ func temporary(options string) (tree *os.File, readOnly bool, err error) {
 }
 
 // masks are an empty file and an empty directory, without any permission, in a file system that we have made: no other
-// program can replace them.
-type masks struct{ tree, file, dir *os.File }
+// process has them open, or can change them. The zero value makes them at first use.
+type masks struct {
+	tree, file, dir *os.File
+	// hidden is a directory to which the file system is attached until the end, under the mask of that directory. Nil: it is
+	// detached at the end, which is expensive: the kernel waits for all processors.
+	hidden *os.File
+}
+
+// withMasks calls a function with masks, and ends their use.
+func withMasks(use func(m *masks) error) (err error) {
+	var m masks
+	defer func() {
+		if end := m.close(); err == nil && end != nil {
+			err = fmt.Errorf("cannot hide a file of the kernel: %w", end)
+		}
+	}()
+	return use(&m)
+}
 
 // of returns a mount that hides a file.
 func (m *masks) of(hidden *os.File) (*os.File, error) {
@@ -106,8 +122,8 @@ func (m *masks) of(hidden *os.File) (*os.File, error) {
 	return cloneTree(m.file, false)
 }
 
-// make attaches the file system below the root directory, where no path leads: kernels before 6.15 clone only mounts that
-// are attached.
+// make attaches the file system, to a directory that is hidden or below the root directory, where no path leads: kernels
+// before 6.15 clone only mounts that are attached.
 func (m *masks) make() error {
 	tree, err := newMount("tmpfs", "mode=0,size=4k,nr_inodes=3", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	if err != nil {
@@ -120,7 +136,11 @@ func (m *masks) make() error {
 	if err == nil {
 		err = setAttributes(tree, unix.MOUNT_ATTR_RDONLY, false)
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case m.hidden != nil:
+		err = moveTree(tree, m.hidden)
+	default:
 		err = attachAt(tree, "/")
 	}
 	if err != nil {
@@ -134,14 +154,29 @@ func (m *masks) make() error {
 	return err
 }
 
-func (m *masks) close() {
-	for _, f := range []*os.File{m.file, m.dir} {
+// close ends the use of the masks. After an error a directory may show the empty file.
+func (m *masks) close() (err error) {
+	if m.tree != nil {
+		if m.hidden == nil {
+			err = unix.Unmount(byDescriptor(m.tree), unix.MNT_DETACH)
+		} else {
+			err = m.cover()
+		}
+	}
+	for _, f := range []*os.File{m.file, m.dir, m.tree, m.hidden} {
 		if f != nil {
 			f.Close()
 		}
 	}
-	if m.tree != nil {
-		_ = unix.Unmount(byDescriptor(m.tree), unix.MNT_DETACH)
-		m.tree.Close()
+	return err
+}
+
+// cover attaches the empty directory to the root of the file system.
+func (m *masks) cover() error {
+	mask, err := cloneTree(m.dir, false)
+	if err != nil {
+		return err
 	}
+	defer mask.Close()
+	return moveTree(mask, m.tree)
 }

@@ -87,15 +87,17 @@ func (g rootDir) kernelFiles(made Flags, proc ProcView) error {
 		return err
 	}
 	defer has.Close()
-	if made.Has(NewPID) {
-		err = proc.mount(g, made.Has(NewNet))
-	} else {
-		err = copyTree("/proc", has)
-	}
-	if err != nil {
-		return err
-	}
-	return mountSys(g, made.Has(NewCgroup))
+	return withMasks(func(m *masks) error {
+		if made.Has(NewPID) {
+			err = proc.mount(g, made.Has(NewNet), m)
+		} else {
+			err = copyTree("/proc", has)
+		}
+		if err != nil {
+			return err
+		}
+		return mountSys(g, made.Has(NewCgroup), m)
+	})
 }
 
 // copyTree attaches a path of the old root directory, with the mounts below it.
