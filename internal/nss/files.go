@@ -29,53 +29,49 @@ const (
 )
 
 // accountBy returns the first account whose field has a value, or the error missing.
-func accountBy(field int, value string, missing error) (u *user.User, err error) {
-	err = eachEntry(accountFile, userFields, value, func(f []string) (more bool) {
-		if _, err := strconv.Atoi(f[3]); err != nil || f[field] != value {
-			return true
-		}
-		u = userOf(f)
-		return false
-	})
-	if u == nil && err == nil {
-		err = missing
+func accountBy(field int, value string, missing error) (*user.User, error) {
+	list, err := entries(accountFile, userFields, value)
+	if err != nil {
+		return nil, err
 	}
-	return u, err
+	for _, f := range list {
+		if _, err := strconv.Atoi(f[3]); err == nil && f[field] == value {
+			return userOf(f), nil
+		}
+	}
+	return nil, missing
 }
 
 // groupBy returns the first group whose field has a value, or the error missing.
-func groupBy(field int, value string, missing error) (g *user.Group, err error) {
-	err = eachEntry(groupFile, groupFields, value, func(f []string) (more bool) {
-		if f[field] == value {
-			g = groupOf(f)
-		}
-		return g == nil
-	})
-	if g == nil && err == nil {
-		err = missing
+func groupBy(field int, value string, missing error) (*user.Group, error) {
+	list, err := entries(groupFile, groupFields, value)
+	if err != nil {
+		return nil, err
 	}
-	return g, err
+	if i := slices.IndexFunc(list, func(f []string) bool { return f[field] == value }); i >= 0 {
+		return groupOf(list[i]), nil
+	}
+	return nil, missing
 }
 
 // groupsOf returns the numbers of the groups of an account, its own first.
 func groupsOf(u *user.User) ([]string, error) {
 	ids := []string{u.Gid}
-	err := eachEntry(groupFile, groupFields, u.Username, func(f []string) (more bool) {
+	list, err := entries(groupFile, groupFields, u.Username)
+	for _, f := range list {
 		if f[idField] != u.Gid && slices.Contains(strings.Split(f[memberField], ","), u.Username) {
 			ids = append(ids, f[idField])
 		}
-		return true
-	})
+	}
 	return ids, err
 }
 
-// eachEntry calls each with the fields of every entry that contains a text, until each returns
-// false. Like the C library it skips comments, blank space before an entry, entries of NIS,
-// and entries with an invalid number.
-func eachEntry(path string, fields int, text string, each func(fields []string) (more bool)) error {
+// read returns the fields of every entry that contains a text. Like the C library it skips comments,
+// blank space before an entry, entries of NIS, and entries with an invalid number.
+func read(path string, fields int, text string) (list [][]string, err error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)
@@ -89,9 +85,9 @@ func eachEntry(path string, fields int, text string, each func(fields []string) 
 		if len(f) < fields {
 			continue
 		}
-		if _, err := strconv.Atoi(f[idField]); err == nil && !each(f) {
-			return nil
+		if _, err := strconv.Atoi(f[idField]); err == nil {
+			list = append(list, f)
 		}
 	}
-	return lines.Err()
+	return list, lines.Err()
 }

@@ -102,7 +102,7 @@ var switchFile = "/etc/nsswitch.conf"
 // asksOthers reports whether the database has sources other than the files and the names in
 // without. A host without nsswitch.conf has none.
 func asksOthers(database string, without ...string) bool {
-	text, err := os.ReadFile(switchFile)
+	text, err := switchText()
 	if err != nil {
 		return false
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestSources(t *testing.T) {
@@ -133,5 +134,50 @@ func TestAccountOfTheTest(t *testing.T) {
 	}
 	if g, err := GroupID("0"); err != nil || g.Gid != "0" {
 		t.Errorf("%+v, %v", g, err)
+	}
+}
+
+// A file is read once for many equal questions, and again after each change, also one that keeps size and modification time.
+func TestEntriesFollowTheFile(t *testing.T) {
+	before := accountFile
+	t.Cleanup(func() { accountFile = before })
+	accountFile = filepath.Join(t.TempDir(), "passwd")
+	write := func(home string) {
+		t.Helper()
+		if err := os.WriteFile(accountFile, []byte("shop:x:70001:70001::"+home+":/bin/sh\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	home := func() string {
+		t.Helper()
+		u, err := UserID("70001")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.HomeDir
+	}
+	write("/a")
+	info, err := os.Stat(accountFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := func() bool { _, ok := findings.of[[2]string{accountFile, "70001"}]; return ok }
+	for home(); !known(); time.Sleep(time.Millisecond) { // a change in the same tick would not be seen
+		if got := home(); got != "/a" {
+			t.Fatalf("home is %q", got)
+		}
+	}
+	write("/b")
+	if err := os.Chtimes(accountFile, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if got := home(); got != "/b" {
+		t.Errorf("after the change home is %q", got)
+	}
+	if err := os.Remove(accountFile); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := UserID("70001"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without the file: %v", err)
 	}
 }

@@ -23,6 +23,9 @@ type Cgroup struct {
 // FD returns a descriptor for Command.CgroupFD, valid until Remove.
 func (c *Cgroup) FD() int { return int(c.dir.Fd()) }
 
+// Memory returns it as the account of memory of its processes. It counts nothing where the memory controller is not enabled for it.
+func (c *Cgroup) Memory() MemoryCgroup { return MemoryCgroup{Dir: c.path} }
+
 // Kill sends SIGKILL to every process in the cgroup and in the cgroups below it, including
 // processes that are just being forked (cgroup.kill of cgroup-v2).
 func (c *Cgroup) Kill() error {

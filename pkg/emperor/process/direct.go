@@ -19,9 +19,9 @@ import (
 // ownBoot is the boot of a child without the vassal program. The zero value is a boot by the program.
 // It belongs to the launch, and then to the goroutine that receives from the child.
 type ownBoot struct {
-	by      emperor.DirectBoot
-	list    *bootlist.List // nil: there is none, or its program runs
-	refused *wire.Notice   // about the call that failed; nil: none has
+	by      emperor.DirectBoot // nil: the vassal program boots it
+	list    *bootlist.List     // nil: there is none, or its program runs
+	refused *wire.Notice       // about the call that failed; nil: none has
 }
 
 // announce logs the sockets of a boot whose program comes next, as the vassal program does.
@@ -81,7 +81,7 @@ func (b birth) begin(ctx context.Context, cgroup int) (err error) {
 			return l.cloneError(err)
 		}
 		b.request.Log.Debug("the vassal program boots it", "cause", err)
-		boot.list = nil
+		boot.by, boot.list = nil, nil
 	}
 	env := append(l.vassalEnviron(), termlog.MarksEnv+"=1")
 	if c.notify != nil {

@@ -228,7 +228,9 @@ func (l *life) observe(c *child, m emperor.Message) {
 		return
 	}
 	c.admit()
-	c.rememberCgroup()
+	if c.boot.by == nil || c.movedByHooks() { // the vassal program can also have moved
+		c.rememberCgroup(true)
+	}
 	list := l.launcher.hooks(l.about, hooks.OnVassalReady)
 	if len(list) == 0 && !l.launcher.linksLate(l.about) {
 		return

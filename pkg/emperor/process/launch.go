@@ -154,7 +154,7 @@ func (l *Launcher) release(ctx context.Context, c *child, r emperor.Request) err
 			return err
 		}
 	}
-	c.rememberCgroup()
+	c.rememberCgroup(c.movedByHooks())
 	if err := l.order(c, r); err != nil {
 		return l.orderError(c, err)
 	}
