@@ -125,19 +125,18 @@ func isDirectory(f *os.File) bool {
 	return err == nil && info.IsDir()
 }
 
-// restrict makes a file of a new mount read-only, with everything below it but the directory writable. A missing file is
+// restrict makes a file of a new mount read-only, with everything below it but the directory writable. A missing one, as with subset=pid, is
 // left out. No link can be in the way: the kernel has made all files of the mount.
 func restrict(mount *os.File, name, writable string) error {
 	if writable != "" {
-		if err := again(mount, name+"/"+writable, 0); err != nil {
+		if err := again(mount, name+"/"+writable, 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
-	err := again(mount, name, unix.MOUNT_ATTR_RDONLY)
-	if errors.Is(err, os.ErrNotExist) && writable == "" {
-		return nil
+	if err := again(mount, name, unix.MOUNT_ATTR_RDONLY); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // again mounts a file of a mount on itself, with what is mounted below it, and with more attributes.

@@ -23,7 +23,7 @@ func kernelViews() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := PrepareMounts(made, ProcView{}); err != nil {
+	if err := PrepareMounts(made, ProcView{PIDs: os.Getenv("PIDS") != ""}); err != nil {
 		return nil, err
 	}
 	var v viewed
@@ -99,5 +99,16 @@ func TestKernelViews(t *testing.T) {
 				t.Errorf("%d mounts on the root directory, and %d before", v.Roots, roots)
 			}
 		})
+	}
+}
+
+// A /proc of processes alone has none of the files that are restricted.
+func TestKernelViewsOfProcesses(t *testing.T) {
+	needRoot(t)
+	var v viewed
+	made := NewMount | NewPID | NewNet
+	act(t, newSpawner(t), "kernel views", Command{Namespaces: made, Env: []string{"MADE=" + made.String(), "PIDS=1"}}).finish(&v)
+	if len(v.Open) > 0 || len(v.Writable) > 0 || v.Network {
+		t.Errorf("it has %+v", v)
 	}
 }
