@@ -95,18 +95,22 @@ func below(dir *os.File, name string) (*os.File, error) {
 // hide hides files of a mount. Missing ones are left out.
 func (m *masks) hide(mount *os.File, names ...string) error {
 	for _, name := range names {
-		if err := m.hideOne(mount, name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		file, err := below(mount, name)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = m.cover(file)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func (m *masks) hideOne(mount *os.File, name string) error {
-	file, err := below(mount, name)
-	if err != nil {
-		return err
-	}
+// cover hides a file, which it closes or keeps.
+func (m *masks) cover(file *os.File) error {
 	if m.tree == nil && isDirectory(file) {
 		m.hidden = file
 		return m.make()

@@ -160,7 +160,7 @@ func (m *masks) close() (err error) {
 		if m.hidden == nil {
 			err = unix.Unmount(byDescriptor(m.tree), unix.MNT_DETACH)
 		} else {
-			err = m.cover()
+			err = m.empty()
 		}
 	}
 	for _, f := range []*os.File{m.file, m.dir, m.tree, m.hidden} {
@@ -171,8 +171,8 @@ func (m *masks) close() (err error) {
 	return err
 }
 
-// cover attaches the empty directory to the root of the file system.
-func (m *masks) cover() error {
+// empty attaches the empty directory to the root of the file system.
+func (m *masks) empty() error {
 	mask, err := cloneTree(m.dir, false)
 	if err != nil {
 		return err

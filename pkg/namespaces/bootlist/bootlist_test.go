@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -175,6 +176,27 @@ func TestBoot(t *testing.T) {
 		"CapPrm:\t0000000000000000\nNoNewPrivs:\t1\n0\n1\n2\n3\n3\n" // 3 is the directory that ls reads
 	if status.Code != 0 || text != want {
 		t.Errorf("%q, %v; want %q", text, status, want)
+	}
+}
+
+// Directories of the kernel that show the host are empty, without permissions and read-only; the cgroups stay where they were.
+func TestHidden(t *testing.T) {
+	needRoot(t)
+	script := `for d in /sys/firmware /proc/acpi /proc/asound /proc/scsi; do
+test ! -e $d || echo $(stat -c %a $d) $(ls $d | wc -l) $(touch $d/x 2>&1 | grep -o "Read-only")
+done | sort -u; ls /sys/fs/cgroup`
+	c := begin(t, newForker(t), all, func(l *List) {
+		l.Mounts(all)
+		l.Exec("/bin/sh", []string{"sh", "-c", script}, []string{"PATH=/bin:/usr/bin"}, because("exec"))
+	})
+	groups, err := exec.Command("ls", "/sys/fs/cgroup").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, status := c.end()
+	if want := "0 0 Read-only\n" + string(groups); status.Code != 0 || text != want {
+		t.Errorf("%q, %v; want %q", text, status, want)
+		t.Log(c.failed())
 	}
 }
 

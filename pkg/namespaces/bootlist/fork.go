@@ -76,7 +76,7 @@ func fork(args *cloneArgs, b *birth) (pid uintptr, errno syscall.Errno) {
 		if demand == refused || demand == unless {
 			if demand == unless && errno == 0 {
 				i += int(c.skip)
-			} else if uint64(errno) != c.result {
+			} else if uint64(errno) != c.result && (demand == refused || c.result != 0) {
 				goto failed
 			}
 			continue

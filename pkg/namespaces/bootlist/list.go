@@ -27,6 +27,7 @@ type List struct {
 	data  []byte              // texts, and room for results
 	cut   bool                // a text has a zero byte, with which the kernel would end it
 	words []uint32            // where data has a pointer, as an offset in data
+	mask  arg                 // a path at which an empty directory is mounted; the zero value: none
 }
 
 // call is one system call, as the child reads it.
@@ -56,7 +57,8 @@ const (
 	// The next two end the child without a failure, with exit code 0, when they are not met.
 	delivers // a result above zero
 	waits    // EAGAIN
-	// The next two want the error that result is. After unless a success is as good: it leaves out calls.
+	// The next two want the error that result is. After unless a success is as good, which leaves out calls, and for the result 0
+	// any error is.
 	refused
 	unless
 )

@@ -83,6 +83,7 @@ const viewFlags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_RDON
 func (l *List) sys(cgroups bool) {
 	path, at, kept := l.text("/sys"), l.text("/sys/fs/cgroup"), l.text("/proc") // which has its own mount later
 	if !cgroups {
+		l.add(nil, unless, unix.SYS_MOUNT, at, kept, number(0), number(unix.MS_MOVE)).skip = 1
 		l.add(nil, attempt, unix.SYS_MOUNT, at, kept, number(0), number(unix.MS_BIND|unix.MS_REC))
 	}
 	kind := l.text("sysfs")
@@ -93,15 +94,26 @@ func (l *List) sys(cgroups bool) {
 	} else {
 		l.add(nil, attempt, unix.SYS_MOUNT, kept, at, number(0), number(unix.MS_MOVE))
 	}
-	l.hide("/sys/firmware")
+	l.mask = l.text("/sys/firmware") // which every sysfs has
+	l.empty(l.mask, succeeds)
 }
 
 // hide mounts an empty directory without permissions on directories. Missing ones are left out.
 func (l *List) hide(paths ...string) {
-	kind, options := l.text("tmpfs"), l.text("mode=0,size=4k")
 	for _, path := range paths {
-		l.add(nil, attempt, unix.SYS_MOUNT, kind, l.text(path), kind, number(viewFlags), options)
+		c := l.empty(l.text(path), unless)
+		c.result = uint64(unix.ENOENT)
 	}
+}
+
+// empty mounts the first directory that it has made on a directory, or a new one.
+func (l *List) empty(at arg, d demand) *call {
+	why := because("cannot hide a file of the kernel")
+	if l.mask != (arg{}) && l.mask != at {
+		return l.add(why, d, unix.SYS_MOUNT, l.mask, at, number(0), number(unix.MS_BIND))
+	}
+	kind := l.text("tmpfs")
+	return l.add(why, d, unix.SYS_MOUNT, kind, at, kind, number(viewFlags), l.text("mode=0,size=4k"))
 }
 
 // checkProc checks that /proc is procfs, and shows the child as the first process of its namespace.
