@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // status4001 are the ids of a process of the tenant 4001.
@@ -161,75 +160,4 @@ func TestTenantsUwsgi(t *testing.T) {
 	if found := w.run("ls " + w.path("s")); found != "" {
 		t.Errorf("there is %s", found)
 	}
-}
-
-// TestFlips: a file that turns into links, other kinds of files and files of other owners all the time never
-// runs as another user than the owner of the bytes. EMPEROR_SOAK=1 flips it more often.
-func TestFlips(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	flips := 300
-	if os.Getenv(soakEnv) != "" {
-		flips = 100_000
-	}
-	texts := map[int]string{}
-	for _, uid := range []int{0, 33, 4001, 4002} {
-		texts[uid] = ini(fmt.Sprintf("command = sh -c 'echo bytes of %d as `id -u`.; exec sleep 1000000'", uid))
-		w.owned(w.path(fmt.Sprintf("of-%d.ini", uid)), uid, texts[uid])
-	}
-	w.tenant("neighbour.ini", 4002, serves)
-	e := w.start(w.tyrant("--emperor-change-pause", "0", "--emperor-tyrant-root", "operator")...)
-	neighbour := e.running("neighbour.ini")
-	path, part := w.vassals+"/flip.ini", w.vassals+"/.flip"
-	for i := range flips {
-		uid := []int{4001, 4002, 0, 33}[i%4]
-		of := w.path(fmt.Sprintf("of-%d.ini", uid))
-		_ = os.Remove(part)
-		var err error
-		switch i / 4 % 6 {
-		case 0:
-			err = os.Symlink(of, part)
-		case 1:
-			if err = os.Symlink(of, part); err == nil {
-				err = os.Lchown(part, 4001, 4001)
-			}
-		case 2:
-			err = os.Link(of, part)
-		case 3:
-			err = syscall.Mkfifo(part, 0o644)
-		case 4:
-			err = syscall.Mknod(part, syscall.S_IFCHR|0o644, 1<<8|5)
-		default:
-			if err = os.WriteFile(part, []byte(texts[uid]), 0o644); err == nil {
-				err = os.Chown(part, uid, uid)
-			}
-		}
-		if err == nil {
-			err = os.Rename(part, path)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i%7 == 0 {
-			time.Sleep(20 * time.Millisecond)
-		}
-	}
-	_ = os.Remove(part)
-	w.owned(path, 4001, texts[4001]+"; the end\n")
-	e.await("flip.ini", "bytes of 4001 as 4001.")
-	e.barrier()
-	seen := map[string]bool{}
-	e.mu.Lock()
-	for _, r := range e.records {
-		if _, said, ok := strings.Cut(r.Msg, "bytes of "); ok && r.Vassal == "flip.ini" {
-			seen[said] = true
-		}
-	}
-	e.mu.Unlock()
-	for said := range seen {
-		if who, as, _ := strings.Cut(strings.TrimSuffix(said, "."), " as "); who != as || who == "33" {
-			t.Errorf("a file of uid %s runs as uid %s", who, as)
-		}
-	}
-	e.undisturbed("neighbour.ini", neighbour)
 }

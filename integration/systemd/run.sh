@@ -10,7 +10,7 @@ vm=$root/integration/vm
 cache=${EMPEROR_VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/emperor-vm}
 programs=$(realpath "$1")
 shift
-[ $# -gt 0 ] || set -- service user limits bombs watchdog upgrade
+[ $# -gt 0 ] || set -- service user tenants limits bombs watchdog upgrade
 payload=$(mktemp -d)
 trap 'rm -rf "$payload"' EXIT
 built=0

@@ -8,13 +8,14 @@ bad() {
   echo "FAIL  $*"
   failed=1
 }
-# expect WHAT COMMAND...: the command succeeds.
+# expect WHAT COMMAND...: the command succeeds. Its status is that of the command.
 expect() {
   local what=$1
   shift
   if "$@" >/tmp/out 2>&1; then ok "$what"; else
     bad "$what"
     sed 's/^/      /' /tmp/out
+    return 1
   fi
 }
 # soon COMMAND...: it succeeds within a minute; this machine is slow.
@@ -37,7 +38,7 @@ score() { cat "/proc/$1/oom_score_adj"; }
 vassals() { pgrep -cx vassal; }
 
 install -m711 emperor vassal /usr/local/bin/
-install -D -m711 -t /usr/local/libexec/emperor vassal-server vassal-helper
+install -D -m711 -t /usr/local/libexec/emperor emperor-dns vassal-server vassal-helper
 install -m644 emperor.service /etc/systemd/system/
 install -m644 emperor.ini /etc/
 mkdir -p /etc/vassals /srv

@@ -64,7 +64,8 @@ Names marked with ° are our own. All others are uWSGI's and have the same meani
 - *Change* is the effect of a new value in the file of a running vassal. reload: the vassal keeps its pid, its namespaces and its
   sockets, and starts new workers. respawn: the vassal is stopped and started again.
 
-The emperor accepts every option in every file that it watches, regardless of the owner: [what holds a vassal](containment.md).
+The emperor accepts every option in every file that it watches, regardless of the owner, unless it runs vassals as the owners of their files
+(` + "`emperor-tyrant`" + `, [tenants](containment.md#tenants)). Then the file of a tenant cannot contain options marked with †, which act with the operator's rights.
 
 Values: TIME is in seconds, or has units, such as 500ms or 1m30s. A flag is off for false, off, no and 0, and on for anything else.
 USER and GROUP are a number or a name; any other value is an error and never means root.
@@ -140,6 +141,9 @@ func writeSections(b *strings.Builder, sections []config.Section, vassal bool) {
 			name := "`" + d.Name + "`"
 			if _, known := uwsginames.Lookup(d.Name); !known {
 				name += "°"
+			}
+			if vassal && !d.Tenant {
+				name += "†"
 			}
 			fmt.Fprintf(b, "| %s | %s | %s |", name, cell(d.Arg), cell(d.Def))
 			if vassal {

@@ -13,8 +13,10 @@ type Described struct {
 	Name, Arg, Def, Help, Since string
 	Aliases                     []string
 	Repeat, Guard               bool
-	Change                      Change
-	Shape                       uwsginames.Shape
+	// Tenant: the file of a tenant can contain the option.
+	Tenant bool
+	Change Change
+	Shape  uwsginames.Shape
 	// Phase is the phase of an option of hooks. Empty for all other options.
 	Phase string
 }
@@ -43,7 +45,7 @@ func (t table[T]) describe() []Section {
 		s := Section{Heading: g}
 		for _, o := range t.group(g) {
 			phase, _ := hookPhase(o.Name)
-			s.Options = append(s.Options, Described{o.Name, o.Arg, o.Def, o.Help, o.Since, o.Aliases, o.Repeat, o.Guard, o.Change, shapeOf(o), phase})
+			s.Options = append(s.Options, Described{o.Name, o.Arg, o.Def, o.Help, o.Since, o.Aliases, o.Repeat, o.Guard, o.Tyrant, o.Change, shapeOf(o), phase})
 		}
 		list = append(list, s)
 	}

@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -116,14 +117,11 @@ func (n *Netlink) AddVeth(v VethPair) (Index, error) {
 	kind.AddRtAttr(unix.IFLA_INFO_DATA, nil).AddChild(info)
 	request.AddRawData(here.Serialize()[unix.SizeofRtAttr:])
 
-	answer, echo, err := n.rtnl.echo(request)
-	if err == nil {
-		err = answer
-	}
+	index, err := n.create(request, v.Host, v.HostMAC)
 	if err != nil {
 		return 0, fmt.Errorf("cannot make veth %q with peer %q: %w", v.Host, v.Peer, err)
 	}
-	return Index(echo), nil
+	return index, nil
 }
 
 // describe adds the attributes of one end. One queue is enough, and costs less memory than one
@@ -138,19 +136,26 @@ func (v VethPair) describe(to *nl.RtAttr, name string, mac net.HardwareAddr) {
 	}
 }
 
-// echo sends one request that makes an interface, and returns the kernel's answer and the
-// index in its echo.
-func (r *rtnl) echo(request *nl.NetlinkRequest) (answer error, index int, err error) {
-	answers := make([]error, 1)
-	err = r.batchEach([]*nl.NetlinkRequest{request}, answers, func(m syscall.NetlinkMessage) {
+// create sends one request that makes an interface, and returns its index: of the kernel's echo, or, before Linux 6.2
+// (rtnl_newlink has no echo there), of the interface that has the name and the hardware address then.
+func (n *Netlink) create(request *nl.NetlinkRequest, name string, mac net.HardwareAddr) (Index, error) {
+	answers, index := make([]error, 1), Index(0)
+	err := n.rtnl.batchEach([]*nl.NetlinkRequest{request}, answers, func(m syscall.NetlinkMessage) {
 		if m.Header.Type == unix.RTM_NEWLINK && len(m.Data) >= unix.SizeofIfInfomsg {
-			index = int(int32(binary.NativeEndian.Uint32(m.Data[4:])))
+			index = Index(int32(binary.NativeEndian.Uint32(m.Data[4:])))
 		}
 	})
-	if err == nil && answers[0] == nil && index == 0 {
-		err = errors.New("the kernel did not return the new interface")
+	if err == nil {
+		err = answers[0]
 	}
-	return answers[0], index, err
+	if err != nil || index != 0 {
+		return index, err
+	}
+	l, err := n.LinkNamed(name)
+	if err == nil && !bytes.Equal(l.MAC, mac) {
+		err = fmt.Errorf("another interface has the name %q", name)
+	}
+	return l.Index, err
 }
 
 // Index is the number of an interface. Its methods make changes of it.

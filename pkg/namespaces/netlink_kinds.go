@@ -37,14 +37,11 @@ func (n *Netlink) AddBridge(b Bridge) (Index, error) {
 	kind := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	kind.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
 	request.AddData(kind)
-	answer, index, err := n.rtnl.echo(request)
-	if err == nil {
-		err = answer
-	}
+	index, err := n.create(request, b.Name, b.MAC)
 	if err != nil {
 		return 0, fmt.Errorf("cannot make bridge %q: %w", b.Name, withKind("bridge", err))
 	}
-	return Index(index), nil
+	return index, nil
 }
 
 // Isolate keeps a port of a bridge from reaching other isolated ports (bridge(8), isolated).

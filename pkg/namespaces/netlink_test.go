@@ -10,9 +10,43 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
+
+// A kernel without echoes makes an interface whose index is read by its name.
+func TestLinkWithoutEcho(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	n, err := OpenNetlink()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	request := func(name string) *nl.NetlinkRequest {
+		r := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
+		r.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+		r.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+		r.AddData(nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
+		kind := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+		kind.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
+		r.AddData(kind)
+		return r
+	}
+	index, err := n.create(request("br0"), "br0", mac)
+	if l, _ := n.LinkNamed("br0"); err != nil || index == 0 || index != l.Index {
+		t.Errorf("the index is %d, not %d: %v", index, l.Index, err)
+	}
+	if _, err := n.create(request("br0"), "br0", mac); !errors.Is(err, unix.EEXIST) {
+		t.Errorf("a second one of that name: %v, want EEXIST", err)
+	}
+	if _, err := n.create(request("br1"), "lo", mac); err == nil {
+		t.Error("another interface is taken for the new one")
+	}
+}
 
 // A pair is made with all its attributes, and both ends are configured, each by one message.
 func TestNetlinkConfiguresBothEnds(t *testing.T) {

@@ -3,6 +3,7 @@ package network
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/google/nftables"
@@ -19,9 +20,9 @@ type nftConn struct {
 	send func(*nftables.Conn) error
 }
 
-// nftTimeout limits the wait for answers, which the kernel sends before a request returns: it
-// only expires when an answer was lost.
-const nftTimeout = 10 * time.Second
+// nftTimeout limits a request and the wait for its answers. The kernel sends them before the request returns, so that
+// the limit expires only when an answer was lost, or when the kernel loads its modules on a very slow host.
+const nftTimeout = time.Minute
 
 // openNft connects. The caller closes the connection.
 func openNft() (*nftConn, error) {
@@ -74,6 +75,9 @@ func (n *nftConn) elements(s *nftables.Set) (list []nftables.SetElement, err err
 func (n *nftConn) talk(f func() error) error {
 	_ = n.socket.SetDeadline(time.Now().Add(nftTimeout))
 	err := f()
+	if errors.Is(err, os.ErrDeadlineExceeded) { // otherwise once for each message
+		err = fmt.Errorf("the kernel has not answered within %s: %w", nftTimeout, os.ErrDeadlineExceeded)
+	}
 	if err != nil {
 		_ = n.CloseLasting()
 		err = errors.Join(err, n.connect())
