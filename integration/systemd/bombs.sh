@@ -31,6 +31,7 @@ sample() {
   sample_p50=${sample_p50:-99999999}
 }
 calm() { [ "$(property NRestarts)" = 0 ] && [ "$(property MainPID)" = "$main" ]; }
+# gone_in_time: sets took, in milliseconds until the emperor's log says so: commands are slow here.
 gone_in_time() {
   local begin=${EPOCHREALTIME/./}
   rm /srv/vassals/bomb.ini
@@ -38,8 +39,8 @@ gone_in_time() {
     sleep 0.1
     [ $((${EPOCHREALTIME/./} - begin)) -lt 60000000 ] || break
   done
-  took=$(((${EPOCHREALTIME/./} - begin) / 1000))
-  [ $took -le 5000 ] || { echo "$took ms"; return 1; }
+  took=$(journalctl -u emperor -t emperor -n 500 -o short-unix --no-pager | awk -v begin="$begin" '/bomb.ini: .*-> gone/ { at = $1 } END { print int(at * 1000 - begin / 1000) }')
+  [ "$took" -gt 0 ] && [ "$took" -le 5000 ] || { echo "$took ms"; return 1; }
 }
 
 counted() { curl -s --max-time 20 http://127.0.0.1:8094/metrics | grep -q '^emperor_vassal_limit_hits_total{limit="tasks-max",vassal="bomb.ini"} [1-9]'; }
