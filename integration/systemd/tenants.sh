@@ -25,7 +25,7 @@ address() { emperor status --json shop | jq -r '.network.addresses[0]'; }
 page() { curl -s --max-time 20 "http://$(address):8080/page" | grep -q "the shop"; }
 status_of() { [ "$(awk -v key="$2:" '$1 == key { print $2; exit }' "/proc/$1/status")" = "$3" ] || { grep "$2" "/proc/$1/status"; return 1; }; }
 inside() { emperor enter shop sh -c "$1"; }
-refused() { ! inside "$1"; }
+refused() { inside "! { $1; }"; }
 quarter=$(($(awk '/^MemTotal/ { print $2 }' /proc/meminfo) * 256))
 near_a_quarter() { local max; max=$(cat "$(at "$shop")/memory.max") && [ "$max" -le $((quarter + 8192)) ] && [ "$max" -ge $((quarter - 8192)) ]; }
 

@@ -176,7 +176,10 @@ func (v *held) send(x errand, stdio [3]*os.File) (*exec.Cmd, error) {
 	}
 	runtime.LockOSThread()
 	err = cmd.Start()
-	if errors.Is(err, unix.EAGAIN) {
+	switch {
+	case errors.Is(err, unix.EACCES) && os.Geteuid() != 0: // cgroups(7): no right to move from this cgroup to that one
+		return nil, fmt.Errorf("cannot start a program in the cgroup of the vassal: %w (systemd-run --user --scope emperor enter ...; --root stays outside it)", err)
+	case errors.Is(err, unix.EAGAIN):
 		return nil, fmt.Errorf("cannot start a program in the cgroup of the vassal: %w (--root stays outside it)", err)
 	}
 	return cmd, err
