@@ -25,7 +25,7 @@ var bombs = map[string]func(){
 }
 
 func main() {
-	debug.SetTraceback("none") // the end for want of a thread is long enough
+	debug.SetTraceback("none")                                                                               // the end for want of a thread is long enough
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT) // and never read
 	if len(os.Args) != 2 || bombs[os.Args[1]] == nil {
 		os.Exit(2)
