@@ -3,6 +3,7 @@ package vassal
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 
 	"github.com/emperor-go/emperor/pkg/config"
@@ -17,9 +18,10 @@ type step struct {
 	run  func(context.Context) error
 }
 
-// The other forms of a step name their input: the emperor's order, or the options of the
-// vassal. A step changes the receiver of its function, and nothing else: v.dirs, v.sockets,
-// v.pidfiles; a step of v itself changes several parts.
+// The other forms of a step name their input: the emperor's order, or the options of the vassal. The list of the
+// steps names the parts of the vassal that a step reads and changes: as its parameters, or as the receiver of its
+// method. Three steps concern nearly all parts: "seal descriptors" takes over the state of the previous program, and
+// the two that parse put the options into effect, or begin again as another program.
 type (
 	orderStep  = func(context.Context, *wire.Order) error
 	optionStep = func(context.Context, *config.Vassal) error
@@ -31,56 +33,56 @@ func (v *vassal) steps() []step {
 	t := tenancy{v}
 	return []step{
 		{"seal descriptors", v.seal},
-		{"wait for the order", v.awaitOrder},
-		{"listen to the emperor", v.listen},
-		{"load the emperor's libraries", v.ordered(v.operatorLibraries)},
-		{"prepare mounts", v.ordered(files{v}.prepare)},
+		{"wait for the order", awaitOrder(&v.link, &v.source, &v.sockets)},
+		{"listen to the emperor", listen(&v.signals, &v.link, &v.progress, v.log, v.quit)},
+		{"load the emperor's libraries", v.ordered(operatorLibraries(&v.progress, v.log))},
+		{"prepare mounts", v.ordered(prepareMounts(v.log))},
 		{"as-vassal-before-drop hooks", v.ordered(v.hooks.operator(hooks.AsVassalBeforeDrop))},
 		{"limit capabilities", v.ordered(limitCapabilities)},
 		{"vassals-start hook", t.without(v.ordered(v.hooks.operator(hooks.VassalsStart)))},
 		{"as-vassal hooks", t.without(v.ordered(v.hooks.operator(hooks.AsVassal)))},
-		{"become the operator's program", t.without(v.ordered(v.becomeForeign))},
+		{"become the operator's program", t.without(v.ordered(becomeForeign(v.input, &v.link)))},
 		{"inherit sockets", v.once(v.sockets.inherit)},
 		{"parse options", v.parse},
 		{"start directory", v.given(startDirectory)},
 		{"name the process", v.given(v.source.nameProcess)},
 		{"check namespaces", t.privileged(v.source.checkNamespaces)},
-		{"make directories", t.privileged(v.makeDirectories)},
+		{"make directories", t.privileged(makeDirectories(&v.source, &v.env))},
 		{"asap hooks", t.privileged(v.hooks.own(hooks.Asap))},
 		{"pre-jail hooks", t.privileged(v.hooks.own(hooks.PreJail))},
-		{"become another program, privileged", t.privileged(v.rootPatch)},
+		{"become another program, privileged", t.privileged(rootPatch(v.successor()))},
 		{"in-jail hooks", t.privileged(v.hooks.own(hooks.InJail))},
 		{"post-jail hooks", t.privileged(v.hooks.postJail)},
-		{"change the root directory", v.ordered(files{v}.changeRoot)},
+		{"change the root directory", v.ordered(changeRoot(&v.programs, &v.sockets, &v.reader, v.log))},
 		{"wait for interfaces", t.privileged(v.progress.awaitInterfaces)},
 		{"wait for files", t.privileged(v.progress.await(pathsOf(false)))},
 		{"as-root hooks", t.privileged(v.hooks.own(hooks.AsRoot))},
 		{"write pid file", t.privileged(v.pidfiles.write("pidfile", func(o *config.Vassal) string { return o.Pidfile }))},
 		{"bind shared sockets", t.privileged(v.sockets.bindShared)},
 		{"open namespaces for others", v.given(v.sockets.gate.open)},
-		{"limit resources", v.given(v.limitResources)},
-		{"drop privileges", v.given(v.dropPrivileges)},
+		{"limit resources", v.given(limitResources(&v.source))},
+		{"drop privileges", v.given(dropPrivileges(&v.source, &v.env, v.log))},
 		{"no new privileges", v.given(noNewPrivileges)},
-		{"restrict files and ports", v.given(v.restrictFiles)},
+		{"restrict files and ports", v.given(restrictFiles(&v.link, &v.programs))},
 		{"filter system calls", v.given(filterCalls)},
-		{"home directory of the owner", t.only(v.given(t.enterHome))},
+		{"home directory of the owner", t.only(v.given(enterHome(&v.source)))},
 		{"vassals-start hook, as the owner", t.only(v.ordered(v.hooks.operator(hooks.VassalsStart)))},
 		{"as-vassal hooks, as the owner", t.only(v.ordered(v.hooks.operator(hooks.AsVassal)))},
-		{"become the operator's program, as the owner", t.only(v.ordered(v.becomeForeign))},
+		{"become the operator's program, as the owner", t.only(v.ordered(becomeForeign(v.input, &v.link)))},
 		{"parse all options, as the owner", t.only(t.parseAll)},
 		{"name the process, as the owner", t.only(v.given(v.source.nameProcess))},
 		{"start directory, as the owner", t.only(v.given(startDirectory))},
-		{"restrictions of the tenant", t.only(v.given(t.restrict))},
+		{"restrictions of the tenant", t.only(v.given(restrictTenant(&v.source, &v.link, &v.programs)))},
 		{"wait for the tenant's interfaces", t.only(v.given(v.progress.awaitInterfaces))},
 		{"wait for the tenant's files", v.given(v.progress.await(pathsOf(true)))},
-		{"as-user hooks", v.given(v.asUser)},
+		{"as-user hooks", v.given(asUser(&v.stage, &v.hooks))},
 		{"write second pid file", v.given(v.pidfiles.write("pidfile2", func(o *config.Vassal) string { return o.Pidfile2 }))},
 		{"wait for sockets", v.given(v.progress.await(func(w config.Waits) []config.Wait { return w.Sockets }))},
 		{"change directory", v.given(v.dirs.change)},
-		{"bind sockets", v.given(v.bind)},
+		{"bind sockets", v.given(bind(&v.sockets, &v.source, &v.link))},
 		{"bind the terminal's socket", v.given(v.sockets.bindTerminal)},
 		{"bind the socket for namespaces", v.given(v.sockets.bindGate)},
-		{"become another program", v.given(v.binaryPatch)},
+		{"become another program", v.given(binaryPatch(v.successor()))},
 		{"pre-app hooks", v.given(v.hooks.own(hooks.PreApp))},
 		{"post-app hooks", v.given(v.hooks.own(hooks.PostApp))},
 		{"keep the directory that hooks chose", v.given(v.dirs.keep)},
@@ -152,26 +154,30 @@ func (v *vassal) seal(context.Context) error {
 	return v.link.open()
 }
 
-// awaitOrder parks the process until the emperor's order.
-func (v *vassal) awaitOrder(context.Context) error {
-	order, err := v.link.await()
-	if err != nil || order == nil {
-		return err
+// awaitOrder parks the process until the emperor's order, and keeps its sockets.
+func awaitOrder(l *link, from *source, sockets *listeners) func(context.Context) error {
+	return func(context.Context) error {
+		order, err := l.await()
+		if err != nil || order == nil {
+			return err
+		}
+		from.order = order
+		sockets.keep(order.Sockets)
+		return nil
 	}
-	v.source.order = order
-	v.sockets.keep(order.Sockets)
-	return nil
 }
 
 // listen lets the emperor and the operator end a long boot. From here on no signal is lost,
 // although the first process of a pid namespace gets only signals that it handles
 // (pid_namespaces(7)).
-func (v *vassal) listen(context.Context) error {
-	v.signals.ask()
-	v.link.receiveCommands()
-	v.progress.watch(v.link.reportWait, v.log)
-	v.signals.begin(v.link.commands, &v.progress, v.quit)
-	return nil
+func listen(signals *bootSignals, l *link, at *progress, log *slog.Logger, quit func(why string)) func(context.Context) error {
+	return func(context.Context) error {
+		signals.ask()
+		l.receiveCommands()
+		at.watch(l.reportWait, log)
+		signals.begin(l.commands, at, quit)
+		return nil
+	}
 }
 
 // quit ends this process in any state. A boot that was stopped is no failure.

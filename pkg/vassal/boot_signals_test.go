@@ -28,7 +28,7 @@ func hanging(t *testing.T, h hang) (ended time.Duration) {
 	killed, kill := context.WithCancel(t.Context())
 	defer kill()
 	begin, exit := time.Now(), make(chan time.Duration, 100)
-	v := newVassal(input{log: slog.New(slog.DiscardHandler), printed: func() {}, exit: func(int) { exit <- time.Since(begin) }})
+	v := newVassal(input{log: slog.New(slog.DiscardHandler), printed: func() {}, exit: func(int) { exit <- time.Since(begin) }}, ownPrograms{})
 	v.signals.arrived, v.signals.stop, v.signals.kill = make(chan os.Signal, 8), cancel, kill
 	v.progress.setMercy(h.mercy)
 	var emperor chan wire.Command

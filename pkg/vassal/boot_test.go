@@ -40,7 +40,7 @@ order, prepare mounts, limit capabilities, limit resources, drop privileges, no 
 func TestBootDocumentIsCurrent(t *testing.T) {
 	generated.Current(t, "../../docs/boot.md", func(w io.Writer) error {
 		text := introduction
-		for i, s := range newVassal(input{}).steps() {
+		for i, s := range newVassal(input{}, ownPrograms{}).steps() {
 			text += fmt.Sprintf("%d. %s\n", i+1, s.name)
 		}
 		_, err := io.WriteString(w, text)
@@ -51,7 +51,7 @@ func TestBootDocumentIsCurrent(t *testing.T) {
 // TestBootOrder checks the order of pairs of steps, and gives the reason of each.
 func TestBootOrder(t *testing.T) {
 	var names []string
-	for _, s := range newVassal(input{}).steps() {
+	for _, s := range newVassal(input{}, ownPrograms{}).steps() {
 		names = append(names, s.name)
 	}
 	tests := []struct{ before, after, why string }{
@@ -91,7 +91,7 @@ func TestEveryPhaseOfTheBootHasItsStep(t *testing.T) {
 		if info.Who != hooks.Vassal {
 			continue
 		}
-		step := slices.IndexFunc(newVassal(input{}).steps(), func(s step) bool { return s.name == string(info.Phase)+" hooks" })
+		step := slices.IndexFunc(newVassal(input{}, ownPrograms{}).steps(), func(s step) bool { return s.name == string(info.Phase)+" hooks" })
 		if step <= at {
 			t.Errorf("the hooks of %s are step %d, after step %d", info.Phase, step+1, at+1)
 		}
@@ -112,10 +112,10 @@ func TestStopDuringTheBootIsNotLost(t *testing.T) {
 		}
 		emperor := os.NewFile(uintptr(pair[0]), "emperor")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		v := newVassal(input{log: slog.New(slog.DiscardHandler)})
+		v := newVassal(input{log: slog.New(slog.DiscardHandler)}, ownPrograms{})
 		v.link.pipe, v.signals.stop = newPipe(pair[1]), cancel
 		steps := []step{
-			{"listen to the emperor", v.listen},
+			{"listen to the emperor", listen(&v.signals, &v.link, &v.progress, v.log, v.quit)},
 			{"look away", func(ctx context.Context) error {
 				_, err := emperor.Write([]byte{byte(wire.Stop)})
 				<-ctx.Done()
@@ -158,9 +158,9 @@ func TestReloadDuringTheBootIsNotLost(t *testing.T) {
 		}
 		emperor := os.NewFile(uintptr(pair[0]), "emperor")
 		stopped, cancel := context.WithCancelCause(t.Context())
-		v := newVassal(input{log: slog.New(slog.DiscardHandler)})
+		v := newVassal(input{log: slog.New(slog.DiscardHandler)}, ownPrograms{})
 		v.link.pipe, v.signals.stop = newPipe(pair[1]), cancel
-		if err := v.listen(t.Context()); err != nil {
+		if err := listen(&v.signals, &v.link, &v.progress, v.log, v.quit)(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if wish.signal != nil { // and the end of the listener behind it, in the same way

@@ -14,16 +14,21 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
+// makeDirectories is the step that makes the directories of the options.
+func makeDirectories(from *source, env *environment) optionStep {
+	return func(_ context.Context, o *config.Vassal) error { return env.makeDirectories(o, from) }
+}
+
 // makeDirectories makes the directories of the options for the user of the vassal, and sets the
 // variables by which its hooks and programs find them. One that is there gets the owner and the mode;
 // its contents stay.
-func (v *vassal) makeDirectories(_ context.Context, o *config.Vassal) error {
+func (e *environment) makeDirectories(o *config.Vassal, from *source) error {
 	if !slices.ContainsFunc(o.Directories[:], func(d config.Directories) bool { return len(d.Names) > 0 }) {
 		return nil // the user is looked up at the last moment: a hook may create it
 	}
 	owner, group := os.Geteuid(), os.Getegid()
 	home := accounts.LoginOf(uint32(owner)).Home
-	if order := v.source.tenant(); order != nil {
+	if order := from.tenant(); order != nil {
 		c, login, err := ownerOf(order, o)
 		if err != nil {
 			return err
@@ -48,7 +53,7 @@ func (v *vassal) makeDirectories(_ context.Context, o *config.Vassal) error {
 			if made := filepath.Join(kind.Parent, name); belongsTo(made, owner) { // before the drop, for the configuration that has failed
 				path = made
 			}
-			if v.source.tenant() != nil {
+			if from.tenant() != nil {
 				if err := namespaces.BelongsTo(path, owner); err != nil {
 					return o.Blame(kind.Option, "", err)
 				}
@@ -58,10 +63,10 @@ func (v *vassal) makeDirectories(_ context.Context, o *config.Vassal) error {
 			}
 			paths = append(paths, path)
 		}
-		if _, changed := v.env.replaced[kind.Variable]; !changed {
+		if _, changed := e.replaced[kind.Variable]; !changed {
 			_ = os.Unsetenv(kind.Variable) // the emperor's own
 		}
-		if err := v.env.setBeneath(o, kind.Variable, strings.Join(paths, ":")); err != nil {
+		if err := e.setBeneath(o, kind.Variable, strings.Join(paths, ":")); err != nil {
 			return err
 		}
 	}

@@ -19,30 +19,52 @@ import (
 // rootPatch executes another program, or supervises it as process 1, if the options require that,
 // before the jail and the drop. Its sockets are bound with all privileges, after the interface
 // with their addresses has arrived.
-func (v *vassal) rootPatch(ctx context.Context, o *config.Vassal) error {
-	if len(o.RootPatch) == 0 {
-		return nil
-	}
-	v.source.warnRoot(v.log, o)
-	if err := v.env.introduceSelf(o, &v.source); err != nil {
-		return err
-	}
-	prepare := []optionStep{v.sockets.bindShared, v.bind, v.limitResources, keepCapabilities, noNewPrivileges, v.restrictFiles, filterCalls}
-	if len(o.Sockets)+len(o.Listening.Shared) > 0 {
-		prepare = slices.Insert(prepare, 0, v.progress.awaitInterfaces)
-	}
-	for _, do := range prepare {
-		if err := do(ctx, o); err != nil {
+func rootPatch(next *successor) optionStep {
+	return func(ctx context.Context, o *config.Vassal) error {
+		if len(o.RootPatch) == 0 {
+			return nil
+		}
+		next.source.warnRoot(next.log, o)
+		if err := next.env.introduceSelf(o, next.source); err != nil {
 			return err
 		}
+		prepare := []optionStep{
+			next.sockets.bindShared, bind(next.sockets, next.source, next.link), limitResources(next.source), keepCapabilities,
+			noNewPrivileges, restrictFiles(next.link, next.programs), filterCalls,
+		}
+		if len(o.Sockets)+len(o.Listening.Shared) > 0 {
+			prepare = slices.Insert(prepare, 0, next.progress.awaitInterfaces)
+		}
+		for _, do := range prepare {
+			if err := do(ctx, o); err != nil {
+				return err
+			}
+		}
+		serve := next.become
+		if standsIn(o) {
+			serve = next.standFor
+		} else if next.source.order != nil && !next.source.order.Caged {
+			next.log.Warn(blamePatch(o, errLoose).Error())
+		}
+		return blamePatch(o, serve(o, o.RootPatch))
 	}
-	serve := v.become
-	if standsIn(o) {
-		serve = v.standFor
-	} else if v.source.order != nil && !v.source.order.Caged {
-		v.log.Warn(blamePatch(o, errLoose).Error())
-	}
-	return blamePatch(o, serve(o, o.RootPatch))
+}
+
+// successor has the parts of a vassal that another program needs which replaces it, or which it supervises as
+// process 1.
+type successor struct {
+	input
+	programs *ownPrograms
+	source   *source
+	link     *link
+	env      *environment
+	sockets  *listeners
+	signals  *bootSignals
+	progress *progress
+}
+
+func (v *vassal) successor() *successor {
+	return &successor{v.input, &v.programs, &v.source, &v.link, &v.env, &v.sockets, &v.signals, &v.progress}
 }
 
 func blamePatch(o *config.Vassal, err error) error {
@@ -57,21 +79,23 @@ var errLoose = errors.New("it outlives a killed emperor if it drops its privileg
 // binaryPatch executes another program, if the options require that. No process of ours remains: no
 // master replaces the program's workers, and a reload needs a new vassal. The program gets the
 // sockets by LISTEN_FDS.
-func (v *vassal) binaryPatch(_ context.Context, o *config.Vassal) error {
-	if len(o.BinaryPatch) == 0 {
-		return nil
+func binaryPatch(next *successor) optionStep {
+	return func(_ context.Context, o *config.Vassal) error {
+		if len(o.BinaryPatch) == 0 {
+			return nil
+		}
+		return blameAny(o, next.become(o, o.BinaryPatch), "unprivileged-binary-patch-arg", "unprivileged-binary-patch")
 	}
-	return blameAny(o, v.become(o, o.BinaryPatch), "unprivileged-binary-patch-arg", "unprivileged-binary-patch")
 }
 
 // become executes another program in place of this one, with the sockets from descriptor 3 on.
 // It returns only when it cannot.
-func (v *vassal) become(o *config.Vassal, words []string) error {
+func (v *successor) become(o *config.Vassal, words []string) error {
 	path, err := programs.Find(words[0])
 	if err != nil {
 		return fmt.Errorf("cannot become %q: %w", words[0], err)
 	}
-	env, err := v.env.programs(o, &v.source)
+	env, err := v.env.programs(o, v.source)
 	if err != nil {
 		return err
 	}

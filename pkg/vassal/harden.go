@@ -29,8 +29,10 @@ func keepCapabilities(_ context.Context, o *config.Vassal) error {
 
 // limitResources sets the limits of this process, which all its later processes inherit. A limit
 // of descriptors can be below the number that is open: only later ones fail.
-func (v *vassal) limitResources(_ context.Context, o *config.Vassal) error {
-	return o.Hardening.Apply(o, v.source.tenant() != nil && os.Geteuid() != 0)
+func limitResources(from *source) optionStep {
+	return func(_ context.Context, o *config.Vassal) error {
+		return o.Hardening.Apply(o, from.tenant() != nil && os.Geteuid() != 0)
+	}
 }
 
 // noNewPrivileges ends all ways in which a program could get rights that this process does not
@@ -44,9 +46,11 @@ func noNewPrivileges(_ context.Context, o *config.Vassal) error {
 
 // restrictFiles restricts access to files and ports. Programs of ours stay usable. The emperor restricts
 // the programs that it runs in this vassal in the same way.
-func (v *vassal) restrictFiles(_ context.Context, o *config.Vassal) error {
-	v.link.reportLandlocks(o.Hardening.Landlocks[:])
-	return o.Hardening.Landlocks.Restrict(o, v.programs.self, v.programs.server, v.programs.helper, v.programs.twin)
+func restrictFiles(l *link, own *ownPrograms) optionStep {
+	return func(_ context.Context, o *config.Vassal) error {
+		l.reportLandlocks(o.Hardening.Landlocks[:])
+		return o.Hardening.Landlocks.Restrict(o, own.self, own.server, own.helper, own.twin)
+	}
 }
 
 // filterCalls loads the filter of system calls, after everything that it would refuse.

@@ -167,9 +167,11 @@ func phaseBy(run hooks.Runner, o *config.Vassal, p hooks.Phase, file string) err
 }
 
 // asUser runs the hooks of the drop. From here on the hooks of the end are due.
-func (v *vassal) asUser(ctx context.Context, o *config.Vassal) error {
-	v.stage = stageDropped
-	return v.hooks.own(hooks.AsUser)(ctx, o)
+func asUser(at *stage, h *hookRunner) optionStep {
+	return func(ctx context.Context, o *config.Vassal) error {
+		*at = stageDropped
+		return h.own(hooks.AsUser)(ctx, o)
+	}
 }
 
 // atexit runs the hooks of the end for a vassal that fails after the drop of privileges. In a

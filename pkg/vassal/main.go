@@ -78,7 +78,7 @@ func start(log *slog.Logger, printed func()) error {
 	if err != nil {
 		return err
 	}
-	v := newVassal(input{args: os.Args[1:], programs: own, log: log, printed: printed, exit: os.Exit})
+	v := newVassal(input{args: os.Args[1:], log: log, printed: printed, exit: os.Exit}, own)
 	return v.run(context.Background())
 }
 

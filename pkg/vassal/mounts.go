@@ -3,6 +3,7 @@ package vassal
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"slices"
 
@@ -12,10 +13,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// files has the steps of the boot that make the view of the file system.
-type files struct{ *vassal }
+// prepareMounts is the step that makes the view of the file system, unless the vassal gets another root directory.
+func prepareMounts(log *slog.Logger) orderStep {
+	return func(_ context.Context, order *wire.Order) error { return mountAll(order, log) }
+}
 
-func (v files) prepare(_ context.Context, order *wire.Order) error {
+func mountAll(order *wire.Order, log *slog.Logger) error {
 	if order.Namespaces == "" {
 		return nil
 	}
@@ -32,7 +35,7 @@ func (v files) prepare(_ context.Context, order *wire.Order) error {
 	for _, m := range order.Mounts {
 		err := namespaces.Mount{Source: m.Source, Target: m.Target, Flags: unix.MS_BIND | unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC}.Do()
 		if _, missing := os.Stat(m.Target); errors.Is(missing, os.ErrNotExist) {
-			v.log.Warn("a file of the vassal's own cannot replace one that is not there (touch it on the host)", "file", m.Target)
+			log.Warn("a file of the vassal's own cannot replace one that is not there (touch it on the host)", "file", m.Target)
 			continue
 		}
 		if err != nil {
@@ -42,16 +45,23 @@ func (v files) prepare(_ context.Context, order *wire.Order) error {
 	return order.FileSystem.Apply()
 }
 
-// changeRoot makes the root directory of the order this process's, with the view of the order in it. Our own programs stay usable.
-func (v files) changeRoot(_ context.Context, order *wire.Order) error {
+// changeRoot is the step that makes the root directory of the order this process's, with the view of the order in
+// it. Our own programs stay usable.
+func changeRoot(own *ownPrograms, sockets *listeners, r *reader, log *slog.Logger) orderStep {
+	return func(_ context.Context, order *wire.Order) error {
+		if order.FileSystem.Root == nil {
+			return nil
+		}
+		if err := own.keep(); err != nil {
+			return err
+		}
+		sockets.terminal.program, r.parser = own.helper, own.helper
+		return enterRoot(order, log)
+	}
+}
+
+func enterRoot(order *wire.Order, log *slog.Logger) error {
 	view := order.FileSystem
-	if view.Root == nil {
-		return nil
-	}
-	if err := v.programs.keep(); err != nil {
-		return err
-	}
-	v.sockets.terminal.program, v.reader.parser = v.programs.helper, v.programs.helper
 	made, err := namespaces.ParseFlags(order.Namespaces)
 	if err != nil {
 		return err
@@ -65,7 +75,7 @@ func (v files) changeRoot(_ context.Context, order *wire.Order) error {
 	}
 	for _, m := range order.Mounts {
 		if _, err := os.Stat(m.Target); err != nil {
-			v.log.Warn("a file of the vassal's own cannot replace one that is not there (touch it in the new root directory)", "file", m.Target)
+			log.Warn("a file of the vassal's own cannot replace one that is not there (touch it in the new root directory)", "file", m.Target)
 		}
 	}
 	return nil

@@ -52,7 +52,8 @@ func loadLibraries(l hooks.Libraries, at *progress, log *slog.Logger) error {
 
 // operatorLibraries loads the libraries of the operator's hooks. When there are any, the
 // emperor has started the native program.
-func (v *vassal) operatorLibraries(_ context.Context, order *wire.Order) error {
-	l := hooks.Libraries{Plugins: order.Libraries, Dirs: order.LibraryDirs}
-	return loadLibraries(l, &v.progress, v.log)
+func operatorLibraries(at *progress, log *slog.Logger) orderStep {
+	return func(_ context.Context, order *wire.Order) error {
+		return loadLibraries(hooks.Libraries{Plugins: order.Libraries, Dirs: order.LibraryDirs}, at, log)
+	}
 }

@@ -15,10 +15,15 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
+// becomeForeign is the step that executes the program of the operator.
+func becomeForeign(in input, l *link) orderStep {
+	return func(_ context.Context, order *wire.Order) error { return in.becomeForeign(order, l) }
+}
+
 // becomeForeign executes the program of the operator that the order names, if any, in place of
 // this process: the parked first stage is over then. When a program does not exist or may not be
 // executed, the next one is tried; any other error ends the boot.
-func (v *vassal) becomeForeign(_ context.Context, order *wire.Order) error {
+func (in input) becomeForeign(order *wire.Order, l *link) error {
 	if order.Program == nil {
 		return nil
 	}
@@ -48,16 +53,16 @@ func (v *vassal) becomeForeign(_ context.Context, order *wire.Order) error {
 			return closeOnExec(kept)
 		}
 		if pushed {
-			if err := v.link.requestConfig(order); err != nil {
+			if err := l.requestConfig(order); err != nil {
 				return err
 			}
 			pushed = false // once
 		}
-		v.log.Debug("becoming another program", "program", path, "configuration", config)
-		v.link.reportWait("program " + path)
-		v.link.orders.Flush(flushWait)
+		in.log.Debug("becoming another program", "program", path, "configuration", config)
+		l.reportWait("program " + path)
+		l.orders.Flush(flushWait)
 		setBlocking(kept, true) // the program expects that of its descriptors
-		err := v.execute(path, args, env)
+		err := in.execute(path, args, env)
 		setBlocking(kept, false)
 		failed = errors.Join(failed, fmt.Errorf("cannot become %q: %w", path, err))
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.ENOTDIR) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"syscall"
 
@@ -14,37 +15,45 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// dropPrivileges becomes the user and group of the options permanently.
-func (v *vassal) dropPrivileges(ctx context.Context, o *config.Vassal) error {
-	if v.source.tenant() != nil {
-		return tenancy{v}.becomeOwner(ctx, o)
+// dropPrivileges is the step that becomes the user and group of the options, or the owner of a tenant's file,
+// permanently.
+func dropPrivileges(from *source, env *environment, log *slog.Logger) optionStep {
+	return func(ctx context.Context, o *config.Vassal) error {
+		if order := from.tenant(); order != nil {
+			return env.becomeOwner(o, order)
+		}
+		from.warnRoot(log, o)
+		return env.becomeUser(ctx, o, from)
 	}
+}
+
+// becomeUser becomes the user and group of the options.
+func (e *environment) becomeUser(ctx context.Context, o *config.Vassal, from *source) error {
 	wish := accounts.Wish{UID: o.UID, GID: o.GID, AddGID: o.AddGID, NoInitgroups: o.NoInitgroups}
-	v.source.warnRoot(v.log, o)
 	if wish.None() {
 		if err := keepCapabilities(ctx, o); err != nil {
 			return err
 		}
-		return v.env.introduceSelf(o, &v.source)
+		return e.introduceSelf(o, from)
 	}
 	c, login, err := wish.ResolveLogin()
 	if err != nil {
 		return blameMistake(o, err)
 	}
 	if os.Geteuid() != 0 {
-		if err := alreadyIs(c, v.source.order != nil); err != nil {
+		if err := alreadyIs(c, from.order != nil); err != nil {
 			return blameAny(o, err, "uid", "gid")
 		}
 		if err := keepCapabilities(ctx, o); err != nil {
 			return err
 		}
-		return v.env.introduceSelf(o, &v.source)
+		return e.introduceSelf(o, from)
 	}
 	c.Keep = o.Capabilities.Given()
 	if err := c.Apply(); err != nil {
 		return blameAny(o, err, "cap")
 	}
-	if err := v.env.introduce(o, login); err != nil || v.source.order == nil {
+	if err := e.introduce(o, login); err != nil || from.order == nil {
 		return err
 	}
 	// The change of ids cleared the death signal (prctl(2)). If the emperor has died since,

@@ -118,7 +118,7 @@ func (v *vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.S
 			v.link.answer(0, wire.Fallback, "")
 		}
 	}
-	v.reportAddresses(o)
+	v.source.reportAddresses(&v.link, o)
 	if err := v.env.set(o); err != nil {
 		v.log.Error("hooks keep the old environment", "error", err)
 	}
@@ -128,19 +128,21 @@ func (v *vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.S
 }
 
 // bind binds the sockets of the boot.
-func (v *vassal) bind(_ context.Context, o *config.Vassal) error {
-	if err := v.sockets.bind(o); err != nil {
-		return err
+func bind(to *listeners, from *source, l *link) optionStep {
+	return func(_ context.Context, o *config.Vassal) error {
+		if err := to.bind(o); err != nil {
+			return err
+		}
+		from.reportAddresses(l, o)
+		return nil
 	}
-	v.reportAddresses(o)
-	return nil
 }
 
 // reportAddresses reports the addresses of a fallback configuration, which the emperor has not
 // read.
-func (v *vassal) reportAddresses(o *config.Vassal) {
-	if v.source.fallback != nil {
-		v.link.reportAddresses(o)
+func (s *source) reportAddresses(l *link, o *config.Vassal) {
+	if s.fallback != nil {
+		l.reportAddresses(o)
 	}
 }
 

@@ -32,12 +32,12 @@ func standsIn(o *config.Vassal) bool {
 // cannot end itself by a signal. All others of the namespace end with it (pid_namespaces(7)).
 // The emperor sees the same as when this process becomes the program: the connection closes, and
 // signals go to the program. standFor returns only when the program cannot be run.
-func (v *vassal) standFor(o *config.Vassal, words []string) error {
+func (v *successor) standFor(o *config.Vassal, words []string) error {
 	path, err := programs.Find(words[0])
 	if err != nil {
 		return fmt.Errorf("cannot run %q: %w", words[0], err)
 	}
-	env, err := v.env.programs(o, &v.source)
+	env, err := v.env.programs(o, v.source)
 	if err != nil {
 		return err
 	}

@@ -94,8 +94,7 @@ var errRoot = errors.New("the text of a tenant is not read with the rights of ro
 
 // becomeOwner becomes the owner of the file permanently. Its group is the owner's in the user database,
 // whatever the group of the file is.
-func (v tenancy) becomeOwner(_ context.Context, o *config.Vassal) error {
-	order := v.source.tenant()
+func (e *environment) becomeOwner(o *config.Vassal, order *wire.Order) error {
 	c, login, err := ownerOf(order, o)
 	if err != nil {
 		return err
@@ -104,7 +103,7 @@ func (v tenancy) becomeOwner(_ context.Context, o *config.Vassal) error {
 		if err := alreadyIs(c, true); err != nil {
 			return err
 		}
-		return v.env.introduce(o, login)
+		return e.introduce(o, login)
 	}
 	c.Keep = o.Capabilities.Given()
 	if err := c.Apply(); err != nil {
@@ -113,7 +112,7 @@ func (v tenancy) becomeOwner(_ context.Context, o *config.Vassal) error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("cannot tie this process to the emperor: %w", err)
 	}
-	return v.env.introduce(o, login)
+	return e.introduce(o, login)
 }
 
 // ownerOf returns the credentials and the login of the owner of a tenant's file.
@@ -132,33 +131,39 @@ func ownerOf(order *wire.Order, o *config.Vassal) (c namespaces.Credentials, log
 
 // enterHome makes the home directory of the owner, or else the root directory, the working directory of
 // a vassal whose options name none.
-func (v tenancy) enterHome(_ context.Context, o *config.Vassal) error {
-	if o.Cwd != "" || v.source.later {
+func enterHome(from *source) optionStep {
+	return func(_ context.Context, o *config.Vassal) error {
+		if o.Cwd != "" || from.later {
+			return nil
+		}
+		if home := accounts.LoginOf(uint32(os.Geteuid())).Home; home == "" || unix.Chdir(home) != nil {
+			return unix.Chdir("/")
+		}
 		return nil
 	}
-	if home := accounts.LoginOf(uint32(os.Geteuid())).Home; home == "" || unix.Chdir(home) != nil {
-		return unix.Chdir("/")
-	}
-	return nil
 }
 
-// restrict puts the restrictions of the tenant's own file into effect, in addition to those of the
+// restrictTenant puts the restrictions of the tenant's own file into effect, in addition to those of the
 // operator.
-func (v tenancy) restrict(ctx context.Context, o *config.Vassal) error {
-	for _, do := range []optionStep{v.limitResources, noNewPrivileges, v.restrictFilesMore, filterCalls} {
-		if err := do(ctx, o); err != nil {
-			return err
+func restrictTenant(from *source, l *link, own *ownPrograms) optionStep {
+	return func(ctx context.Context, o *config.Vassal) error {
+		for _, do := range []optionStep{limitResources(from), noNewPrivileges, restrictFilesMore(l, own), filterCalls} {
+			if err := do(ctx, o); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	return nil
 }
 
 // restrictFilesMore applies the lists of the tenant; those of the operator are in effect.
-func (v tenancy) restrictFilesMore(ctx context.Context, o *config.Vassal) error {
-	own := *o
-	own.Hardening.Landlocks[0] = namespaces.Landlock{}
-	if own.Hardening.Landlocks[1].None() {
-		return nil
+func restrictFilesMore(l *link, programs *ownPrograms) optionStep {
+	return func(ctx context.Context, o *config.Vassal) error {
+		own := *o
+		own.Hardening.Landlocks[0] = namespaces.Landlock{}
+		if own.Hardening.Landlocks[1].None() {
+			return nil
+		}
+		return restrictFiles(l, programs)(ctx, &own)
 	}
-	return v.restrictFiles(ctx, &own)
 }

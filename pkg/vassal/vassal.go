@@ -14,6 +14,7 @@ import (
 // steps of the boot get the parts that they read and change.
 type vassal struct {
 	input
+	programs ownPrograms
 	link     link
 	reader   reader
 	source   source
@@ -31,8 +32,7 @@ type vassal struct {
 // input is what this process was started with. Nothing changes it.
 type input struct {
 	// args is the command line, without the name of the program.
-	args     []string
-	programs ownPrograms
+	args []string
 	// log gets all messages. Required.
 	log *slog.Logger
 	// printed waits briefly until all lines of log are written. Required.
@@ -59,10 +59,10 @@ type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
 
-func newVassal(in input) *vassal {
-	v := &vassal{input: in}
-	v.link.log, v.sockets.log, v.sockets.terminal.program = in.log, in.log, in.programs.helper
-	v.reader.args, v.reader.parser, v.reader.reading = in.args, in.programs.helper, v.progress.reading
+func newVassal(in input, own ownPrograms) *vassal {
+	v := &vassal{input: in, programs: own}
+	v.link.log, v.sockets.log, v.sockets.terminal.program = in.log, in.log, own.helper
+	v.reader.args, v.reader.parser, v.reader.reading = in.args, own.helper, v.progress.reading
 	v.hooks = hookRunner{source: &v.source, link: &v.link, progress: &v.progress, log: in.log}
 	return v
 }
