@@ -110,10 +110,8 @@ type Facts struct {
 	Account func() (namespaces.Credentials, error)
 	// Templates surround the configuration. Nil: none.
 	Templates *wire.Templates
-	// Reads are the variables of the environment that it names to be replaced, and
-	// ReadsMore: there may be others, in what the emperor does not read.
-	Reads     []string
-	ReadsMore bool
+	// Reads are the variables of the environment that it names to be replaced.
+	Reads Reads
 	// Fallback: it cannot be used, but names another that a vassal falls back to.
 	Fallback bool
 	// Direct is a boot without the vassal program, for a vassal that needs nothing inside. Nil: it
@@ -126,6 +124,13 @@ type NamedNetwork struct {
 	Name string
 	// At is the place of the option, for messages.
 	At string
+}
+
+// Reads are variables of the environment.
+type Reads struct {
+	Names []string
+	// More: there may be others, in a text that the emperor does not read.
+	More bool
 }
 
 // Files are a vassal's view of the file system.

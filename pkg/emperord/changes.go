@@ -41,7 +41,7 @@ func (r *readers) changes(ctx context.Context, was emperor.Plan) (c control.Chan
 		return c, err
 	}
 	c = now.differences(was, is)
-	c.Partial = facts.ReadsMore || len(facts.Reads) > 0
+	c.Partial = facts.Reads.More || len(facts.Reads.Names) > 0
 	return c, nil
 }
 

@@ -31,8 +31,8 @@ func (r *reading) checkTenant(c monitor.Config, loader config.Loader, f emperor.
 	} else {
 		mistakes = r.parseTenant(c, loader, first, &f)
 		whole := false
-		f.Reads, whole = first.Reads()
-		f.ReadsMore = !whole
+		f.Reads.Names, whole = first.Reads()
+		f.Reads.More = !whole
 		f.LogTo = first.LogTo
 		f.Files.Temporary = first.RuntimeDirectories(os.Geteuid())
 		f.Fallback = mistakes != nil && first.Fallback != ""

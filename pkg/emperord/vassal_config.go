@@ -102,7 +102,7 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 		return r.checkTenant(c, loader, f, wrong)
 	}
 	if r.wraps.Becomes(f.Attributes) { // only the other program can parse the rest
-		f.Reads, err = loader.ExamineForeign(source, r.refuseRoot)
+		f.Reads.Names, err = loader.ExamineForeign(source, r.refuseRoot)
 		v, bad := loader.ForeignLimits(source)
 		f.Account = r.account(v)
 		if bad == nil {
@@ -146,8 +146,8 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 		}
 		r.held.missedBy(c.Name, v)
 		whole := false
-		f.Reads, whole = v.Reads()
-		f.ReadsMore = !whole
+		f.Reads.Names, whole = v.Reads()
+		f.Reads.More = !whole
 		if b := directboot.Of(v, warnings); b != nil {
 			f.Direct = b
 		}
@@ -160,7 +160,7 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 		}
 	} else if wrong == nil { // a vassal does not start without its hooks
 		f.Fallback = loader.Fallback(source) != ""
-		f.ReadsMore = f.Fallback
+		f.Reads.More = f.Fallback
 	}
 	return f, err
 }

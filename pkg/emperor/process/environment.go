@@ -61,16 +61,16 @@ func (l *Launcher) wrapperEnviron(p emperor.Plan) []string {
 // configuration: the ones that the configuration names, or all when the emperor does not see the
 // whole configuration, or when hooks of the operator run inside.
 func (l *Launcher) heldBack(p emperor.Plan, hooks bool) []string {
-	if !hooks && !p.ReadsMore && len(p.Reads) == 0 {
+	if !hooks && !p.Reads.More && len(p.Reads.Names) == 0 {
 		return nil
 	}
 	return slices.DeleteFunc(VassalEnviron(l.Environ), func(v string) bool {
-		return l.passes(v) || !hooks && !p.ReadsMore && !names(p, v)
+		return l.passes(v) || !hooks && !p.Reads.More && !names(p, v)
 	})
 }
 
 // names reports whether a configuration names a variable.
 func names(p emperor.Plan, variable string) bool {
 	name, _, _ := strings.Cut(variable, "=")
-	return slices.Contains(p.Reads, name)
+	return slices.Contains(p.Reads.Names, name)
 }

@@ -15,8 +15,8 @@ func TestHeldBack(t *testing.T) {
 		Environ: []string{"PATH=/bin", "SECRET=1", "NAMED=2", "UWSGI_VASSAL_X=3", "UWSGI_Y=4", "EMPEROR_Z=5", "LISTEN_FDS=1", "WATCHDOG_PID=1", "NOTIFY_SOCKET=/x", "GOMAXPROCS=2"},
 		Passes:  func(name string) bool { return name == "PATH" },
 	}
-	named := emperor.Plan{Facts: emperor.Facts{Reads: []string{"NAMED", "PATH", "EMPEROR_Z", "NONE"}}}
-	more := emperor.Plan{Facts: emperor.Facts{ReadsMore: true}}
+	named := emperor.Plan{Facts: emperor.Facts{Reads: emperor.Reads{Names: []string{"NAMED", "PATH", "EMPEROR_Z", "NONE"}}}}
+	more := emperor.Plan{Facts: emperor.Facts{Reads: emperor.Reads{More: true}}}
 	for name, c := range map[string]struct{ got, want []string }{
 		"its own":              {s.vassalEnviron(), []string{"PATH=/bin", "UWSGI_X=3", "GOMAXPROCS=1", "UWSGI_EMPEROR_FD=3", "EMPEROR_ORDER_FD=4"}},
 		"of another program":   {s.wrapperEnviron(emperor.Plan{}), []string{"PATH=/bin", "UWSGI_X=3", "UWSGI_EMPEROR_FD=3"}},
