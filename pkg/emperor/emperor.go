@@ -25,6 +25,8 @@ import (
 type Options struct {
 	// Monitors report the vassals that should exist. At least one.
 	Monitors []monitor.Monitor
+	// Inherited are vassals of an earlier emperor. Empty: there was none.
+	Inherited []Inherited
 	// Launcher makes processes of configurations. Required.
 	Launcher Launcher
 	// Activator has the sockets of on-demand vassals. Nil: no vassal is on demand.
@@ -335,6 +337,7 @@ func New(o Options) *Emperor {
 func (e *Emperor) Run(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
+	e.inherit()
 	for i, m := range e.options.Monitors {
 		r := newReview(e, i)
 		e.group.Go(func() { r.run(watching, m) })
