@@ -27,21 +27,26 @@ type Listener struct {
 }
 
 // Listen listens on HOST:PORT, :PORT, @NAME or the path of a unix socket; a relative path
-// starts at the working directory. It replaces a socket without a listening process.
-func Listen(text string) (*Listener, error) { return listen(text, endpoint.Listen) }
+// starts at the working directory. It replaces a socket without a listening process. It uses the
+// socket inherited, which an earlier emperor has bound to that address; nil: it binds one.
+func Listen(text string, inherited *os.File) (*Listener, error) {
+	return listen(text, inherited, endpoint.Listen)
+}
 
 // ListenPrivate is Listen for a socket that, at a path, has mode 0600.
-func ListenPrivate(text string) (*Listener, error) { return listen(text, endpoint.ListenPrivate) }
+func ListenPrivate(text string, inherited *os.File) (*Listener, error) {
+	return listen(text, inherited, endpoint.ListenPrivate)
+}
 
-func listen(text string, bind func(string) (net.Listener, error)) (*Listener, error) {
+func listen(text string, inherited *os.File, bind func(string) (net.Listener, error)) (*Listener, error) {
 	if !address.InFiles(text) {
-		return newListener("", func() (net.Listener, error) { return bind(text) })
+		return newListener("", inherited, func() (net.Listener, error) { return bind(text) })
 	}
 	path, err := filepath.Abs(text)
 	if err != nil {
 		return nil, err
 	}
-	return newListener(path, func() (net.Listener, error) {
+	return newListener(path, inherited, func() (net.Listener, error) {
 		l, err := bind(path)
 		if errors.Is(err, address.ErrBusy) {
 			err = fmt.Errorf("cannot listen on %q: %w", path, err)
@@ -50,14 +55,48 @@ func listen(text string, bind func(string) (net.Listener, error)) (*Listener, er
 	})
 }
 
-// newListener makes a Listener from a function that binds its address. Close removes the path,
-// and the socket itself does not.
-func newListener(path string, bind func() (net.Listener, error)) (*Listener, error) {
+// newListener makes a Listener from a socket, or without one from a function that binds its address.
+// Close removes the path, and the socket itself does not.
+func newListener(path string, inherited *os.File, bind func() (net.Listener, error)) (*Listener, error) {
 	l := &Listener{path: path, bind: bind}
-	if err := l.renew(); err != nil {
-		return nil, err
+	if inherited == nil {
+		if err := l.renew(); err != nil {
+			return nil, err
+		}
+		return l, nil
 	}
+	now, err := net.FileListener(inherited) // of a duplicate
+	if err != nil {
+		return nil, fmt.Errorf("cannot inherit a socket: %w", err)
+	}
+	l.use(now)
 	return l, nil
+}
+
+// use makes a socket the current one. The caller holds the lock, or is the only user.
+func (l *Listener) use(fresh net.Listener) {
+	if u, ok := fresh.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	l.now, l.made = fresh, IdentityOf(l.path)
+}
+
+// HandOver closes the Listener and leaves its path: it returns the socket, in which connections
+// continue to wait. The caller closes it.
+func (l *Listener) HandOver() (*os.File, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	filer, ok := l.now.(interface{ File() (*os.File, error) })
+	if !ok || l.closed {
+		return nil, net.ErrClosed
+	}
+	f, err := filer.File()
+	if err != nil {
+		return nil, fmt.Errorf("cannot hand over a socket: %w", err)
+	}
+	l.closed = true
+	_ = l.now.Close()
+	return f, nil
 }
 
 // renew binds the address, and closes the previous socket.
@@ -71,13 +110,10 @@ func (l *Listener) renew() error {
 	if err != nil {
 		return err
 	}
-	if u, ok := fresh.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false)
-	}
 	if l.now != nil {
 		_ = l.now.Close()
 	}
-	l.now, l.made = fresh, IdentityOf(l.path)
+	l.use(fresh)
 	return nil
 }
 

@@ -62,8 +62,18 @@ func (h HeldError) Error() string {
 // ClaimRuntimeDir creates the directory if it does not exist, and claims it for uid and gid, which the
 // emperor becomes.
 func ClaimRuntimeDir(dir string, uid, gid int) (c *RuntimeDir, err error) {
+	return InheritRuntimeDir(dir, uid, gid, HeldDir{})
+}
+
+// HeldDir has the descriptors of a claimed runtime directory: its lock and its control socket. The
+// zero value: it is not claimed.
+type HeldDir struct{ Lock, Socket *os.File }
+
+// InheritRuntimeDir is ClaimRuntimeDir for a directory that an earlier emperor has claimed. It owns
+// the descriptors from then on. The sockets of vassals and the ledger stay.
+func InheritRuntimeDir(dir string, uid, gid int, held HeldDir) (c *RuntimeDir, err error) {
 	for range attempts {
-		if c, err = claimOnce(dir, uid, gid); !errors.Is(err, os.ErrNotExist) {
+		if c, err = claimOnce(dir, uid, gid, held); !errors.Is(err, os.ErrNotExist) {
 			break
 		}
 	}
@@ -74,13 +84,58 @@ func ClaimRuntimeDir(dir string, uid, gid int) (c *RuntimeDir, err error) {
 // emperor ends.
 const attempts = 5
 
-func claimOnce(dir string, uid, gid int) (*RuntimeDir, error) {
+func claimOnce(dir string, uid, gid int, held HeldDir) (*RuntimeDir, error) {
 	c := &RuntimeDir{Dir: dir, uid: uid, gid: gid, mode: 0o600, group: gid}
+	if err := c.inherit(held); err != nil {
+		return nil, err
+	}
 	if err := c.establish(); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// inherit takes over the descriptors that an earlier emperor has held.
+func (c *RuntimeDir) inherit(held HeldDir) (err error) {
+	if held.Lock == nil || held.Socket == nil {
+		return nil
+	}
+	fd, err := unix.FcntlInt(held.Lock.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return fmt.Errorf("cannot inherit runtime-dir: %w", err)
+	}
+	c.lock, c.notify = os.NewFile(uintptr(fd), filepath.Join(c.Dir, lockName)), IdentityOf(c.NotifyDir())
+	if c.socket, err = newListener(c.path(), held.Socket, c.bind); err != nil {
+		c.lock.Close()
+		return err
+	}
+	sign(c.lock)
+	held.Lock.Close()
+	held.Socket.Close()
+	return nil
+}
+
+// HandOver releases the directory to a later emperor: it leaves all files and returns the
+// descriptors, which hold the lock.
+func (c *RuntimeDir) HandOver() (held HeldDir, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return held, net.ErrClosed
+	}
+	if held.Socket, err = c.socket.HandOver(); err != nil {
+		return held, err
+	}
+	held.Lock, c.lock, c.closed = c.lock, nil, true
+	return held, nil
+}
+
+// has reports whether clients find the socket with these rights.
+func (c *RuntimeDir) has(mode fs.FileMode, group int) bool {
+	var s unix.Stat_t
+	err := unix.Lstat(c.path(), &s)
+	return err == nil && c.socket.whole() && fs.FileMode(s.Mode&0o777) == mode && int(s.Gid) == group
 }
 
 // establish creates the missing parts, and replaces those of other emperors: the directory,
@@ -143,7 +198,7 @@ func (c *RuntimeDir) locked() bool {
 func (c *RuntimeDir) listen() (err error) {
 	switch {
 	case c.socket == nil:
-		c.socket, err = newListener(c.path(), c.bind)
+		c.socket, err = newListener(c.path(), nil, c.bind)
 	case !c.socket.whole():
 		err = c.socket.renew()
 	}
@@ -225,12 +280,17 @@ func (c *RuntimeDir) hold() (*os.File, error) {
 		locked, err := f.Stat()
 		named, gone := os.Lstat(f.Name())
 		if err == nil && gone == nil && os.SameFile(locked, named) {
-			_ = f.Truncate(0)
-			_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+			sign(f)
 			return f, nil
 		}
 		f.Close()
 	}
+}
+
+// sign names this process as the holder of the lock, for messages.
+func sign(lock *os.File) {
+	_ = lock.Truncate(0)
+	_, _ = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 }
 
 // lock opens and locks the lock file, which no other user can open: a process that can open it
@@ -277,6 +337,9 @@ func (c *RuntimeDir) Permit(mode fs.FileMode, group int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mode, c.group = mode, group
+	if c.has(mode, group) { // it is inherited
+		return nil
+	}
 	if err := c.socket.renew(); err != nil {
 		return fmt.Errorf("cannot make the control socket: %w", err)
 	}

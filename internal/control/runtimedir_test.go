@@ -220,7 +220,7 @@ func TestClaimThatAnotherHas(t *testing.T) {
 // A socket with a path is bound again, and removes only its own path.
 func TestListenerIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
-	l, err := Listen(path)
+	l, err := Listen(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,11 +27,19 @@ func collectOrphans(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// ownCgroup makes the cgroup of this emperor; nil when it cannot have one. leave removes it,
+// cgroupRoot returns the inherited root, or a new one.
+func (in inheritance) cgroupRoot() (*namespaces.CgroupRoot, error) {
+	if in.cgroupLock != nil {
+		return namespaces.InheritCgroupRoot(cgroupPrefix, sha256.Sum256, in.cgroupPath, in.cgroupLock)
+	}
+	return namespaces.OpenCgroupRoot(cgroupPrefix, sha256.Sum256)
+}
+
+// ownCgroup makes the cgroup of this emperor, or takes over the inherited one; nil when it cannot have one. leave removes it,
 // and is called at the end. A warning names guarantees that are missing without one. dropped: the
 // emperor has dropped root.
-func ownCgroup(clone namespaces.Flags, dropped bool, log *slog.Logger) (_ *namespaces.CgroupRoot, leave func(), err error) {
-	root, err := namespaces.OpenCgroupRoot(cgroupPrefix, sha256.Sum256)
+func ownCgroup(in inheritance, clone namespaces.Flags, dropped bool, log *slog.Logger) (_ *namespaces.CgroupRoot, leave func(), err error) {
+	root, err := in.cgroupRoot()
 	switch {
 	case errors.Is(err, namespaces.ErrNoCgroup):
 		warnCgroups(clone, dropped, err, log)

@@ -23,8 +23,8 @@ import (
 )
 
 // gathered has everything that an emperor owns before it governs: locks, sockets, the root of
-// its cgroups and the threads that clone. gather makes it; an emperor that takes over from
-// another one may inherit it.
+// its cgroups and the threads that clone. gather makes it, or takes it over from an earlier emperor
+// (inheritance).
 type gathered struct {
 	options     *config.Emperor
 	log         *slog.Logger
@@ -45,6 +45,7 @@ type gathered struct {
 	connections *connections    // nil: the network is not the built-in one
 	ids         idChooser       // nil: vassals have no ids of their own
 	warnings    *webpage.Warnings
+	vassals     []emperor.Inherited // of an earlier emperor
 
 	undo []func() // the last first
 }
@@ -57,11 +58,11 @@ func (g *gathered) close() {
 	g.undo = nil
 }
 
-// gather makes everything anew, in an order that holds what an operator relies on: locks are
+// gather makes everything that is not inherited, in an order that holds what an operator relies on: locks are
 // taken and hooks run before sockets are bound, and all that needs root comes before the drop
 // of privileges. After an error nothing is left. crowded reports whether the log is behind.
-func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() bool, log *slog.Logger) (_ *gathered, err error) {
-	g := &gathered{options: o, log: log, files: reads.New(), events: &eventlog.Log{}}
+func gather(ctx context.Context, o *config.Emperor, a Additions, in inheritance, crowded func() bool, log *slog.Logger) (_ *gathered, err error) {
+	g := &gathered{options: o, log: log, files: reads.New(), events: &eventlog.Log{}, vassals: in.vassals}
 	defer func() {
 		if err != nil {
 			g.close()
@@ -85,13 +86,13 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 		return nil, err
 	}
 	collectOrphans(ctx, log)
-	if g.tools, err = newTools(o, g.programs.Main.At, log); err != nil {
+	if g.tools, err = newTools(o, in, g.programs.Main.At, log); err != nil {
 		return nil, err
 	}
 	g.undo = append(g.undo, g.tools.close)
 	g.output = &output.Hub{Files: reads.New(), Crowded: crowded, Journal: journal.New()}
 	g.output.ToJournal = outputToJournal(o, g.output.Journal, log)
-	if g.sockets, err = openSockets(o, g.collectors(a), log); err != nil {
+	if g.sockets, err = openSockets(o, in, g.collectors(a), log); err != nil {
 		return nil, err
 	}
 	g.undo = append(g.undo, g.sockets.close)
@@ -102,7 +103,7 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 	if err := g.keep(settle(ctx, o, log)); err != nil {
 		return nil, err
 	}
-	cgroups, leave, err := ownCgroup(o.Clone, o.UID.Set, log)
+	cgroups, leave, err := ownCgroup(in, o.Clone, o.UID.Set, log)
 	if err := g.keep(leave, err); err != nil {
 		return nil, err
 	}

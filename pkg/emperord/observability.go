@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -30,8 +31,9 @@ type sockets struct {
 }
 
 // openSockets claims the runtime directory for the user that the emperor becomes, and binds
-// the sockets of the options. The collectors are served with the emperor's metrics.
-func openSockets(o *config.Emperor, collectors []prometheus.Collector, log *slog.Logger) (_ *sockets, err error) {
+// the sockets of the options, or takes over inherited ones. The collectors are served with the
+// emperor's metrics.
+func openSockets(o *config.Emperor, in inheritance, collectors []prometheus.Collector, log *slog.Logger) (_ *sockets, err error) {
 	s := &sockets{meter: &control.Meter{}, log: log}
 	uid, gid, err := becoming(o)
 	if err != nil {
@@ -41,7 +43,7 @@ func openSockets(o *config.Emperor, collectors []prometheus.Collector, log *slog
 		return nil, err
 	}
 	var unclaimed error
-	s.claim, unclaimed = control.ClaimRuntimeDir(o.RuntimeDir, uid, gid)
+	s.claim, unclaimed = control.InheritRuntimeDir(o.RuntimeDir, uid, gid, in.runtimeDir)
 	defer func() {
 		if err != nil {
 			s.close()
@@ -51,12 +53,12 @@ func openSockets(o *config.Emperor, collectors []prometheus.Collector, log *slog
 		return nil, o.Blame("control-socket-group", err)
 	}
 	if o.Stats != "" {
-		if s.stats, err = control.Listen(o.Stats); err != nil {
+		if s.stats, err = control.Listen(o.Stats, in.stats); err != nil {
 			return nil, o.Blame("emperor-stats", err)
 		}
 	}
 	if o.Metrics != "" {
-		if s.scraped, err = control.Listen(o.Metrics); err != nil {
+		if s.scraped, err = control.Listen(o.Metrics, in.metrics); err != nil {
 			return nil, o.Blame("metrics", err)
 		}
 		if s.metrics, err = metrics.New(s.meter, collectors...); err != nil {
@@ -64,7 +66,7 @@ func openSockets(o *config.Emperor, collectors []prometheus.Collector, log *slog
 		}
 	}
 	if o.Web.Address != "" {
-		if err = s.openWeb(o); err != nil {
+		if err = s.openWeb(o, in.web); err != nil {
 			return nil, err
 		}
 	}
@@ -79,14 +81,14 @@ func openSockets(o *config.Emperor, collectors []prometheus.Collector, log *slog
 }
 
 // openWeb binds the socket of the page, and reads its password file.
-func (s *sockets) openWeb(o *config.Emperor) (err error) {
+func (s *sockets) openWeb(o *config.Emperor, inherited *os.File) (err error) {
 	if o.Web.Users != "" {
 		s.users = &passwords.File{Path: o.Web.Users}
 		if err := s.users.Refresh(); err != nil {
 			return o.Blame("emperor-web-users", err)
 		}
 	}
-	if s.web, err = control.ListenPrivate(o.Web.Address); err != nil {
+	if s.web, err = control.ListenPrivate(o.Web.Address, inherited); err != nil {
 		return o.Blame("emperor-web", err)
 	}
 	return nil

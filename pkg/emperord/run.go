@@ -31,7 +31,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, a Additions, wa
 	log, kept := watched(o, slog.New(handler(around.stderr, o, around.level)))
 	warnRights(log, o)
 	warn(log, warnings)
-	g, err := gather(ctx, o, a, around.stderr.Crowded, log)
+	g, err := gather(ctx, o, a, inheritance{}, around.stderr.Crowded, log)
 	if err != nil {
 		return err
 	}
@@ -81,6 +81,7 @@ func wired(ctx context.Context, around outside, g *gathered) (*wiring, error) {
 	if err != nil {
 		return nil, err
 	}
+	options.Inherited = g.vassals
 	w := &wiring{gathered: g, tune: tune, touches: newTouches(o.Process.Touch, g.files, log)}
 	around.ready()
 	w.emperor = emperor.New(options)

@@ -22,7 +22,7 @@ type tools struct {
 }
 
 // newTools starts them, and the threads that all of them need. The caller closes them.
-func newTools(o *config.Emperor, program string, log *slog.Logger) (*tools, error) {
+func newTools(o *config.Emperor, in inheritance, program string, log *slog.Logger) (*tools, error) {
 	if err := reserveThreads(o); err != nil {
 		return nil, err
 	}
@@ -34,7 +34,10 @@ func newTools(o *config.Emperor, program string, log *slog.Logger) (*tools, erro
 	if err != nil {
 		return nil, err
 	}
-	spawner := namespaces.NewSpawner()
+	spawner := in.spawner
+	if spawner == nil {
+		spawner = namespaces.NewSpawner()
+	}
 	t := &tools{
 		spawner: spawner, forker: &bootlist.Forker{Spawner: spawner, Program: program, Keyring: keyring}, sweeper: namespaces.NewSweeper(),
 		poller: poller, keyring: keyring,
@@ -55,5 +58,7 @@ func (t *tools) close() {
 	t.poller.Close()
 	t.sweeper.Close()
 	t.forker.Close()
-	t.spawner.Close()
+	if t.spawner != nil { // it was not handed over
+		t.spawner.Close()
+	}
 }

@@ -46,6 +46,24 @@ func OpenCgroupRoot(prefix string, digest Digest) (*CgroupRoot, error) {
 	return r, nil
 }
 
+// InheritCgroupRoot returns the root of an earlier emperor, with the results of its HandOver.
+func InheritCgroupRoot(prefix string, digest Digest, path string, lock *os.File) (*CgroupRoot, error) {
+	if err := named(lock, path); err != nil {
+		return nil, fmt.Errorf("cannot inherit cgroup: %w", err)
+	}
+	return &CgroupRoot{prefix: prefix, digest: digest, path: path, lock: lock}, nil
+}
+
+// HandOver gives the root, with the cgroups in it, to a later emperor: it returns its path, and the
+// descriptor that holds its lock. Remove then removes nothing, and no other method may be called.
+func (r *CgroupRoot) HandOver() (path string, lock *os.File) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	path, lock = r.path, r.lock
+	r.path, r.lock = "", nil
+	return path, lock
+}
+
 // HandOverCgroup changes the owner of the calling process's cgroup to a user, who may then
 // make cgroups in it and move processes there (cgroups(7), delegation). It does so only when
 // the service manager has delegated the cgroup (Delegate=yes, systemd.resource-control(5));
@@ -280,6 +298,9 @@ func (r *CgroupRoot) renew(was string) (string, error) {
 func (r *CgroupRoot) Remove() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.lock == nil { // it was handed over
+		return nil
+	}
 	defer r.lock.Close()
 	for _, dir := range r.groupDirs() {
 		_ = os.Remove(dir) // with a cgroup in it the root stays as well
