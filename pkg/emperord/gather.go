@@ -58,11 +58,22 @@ func (g *gathered) close() {
 	g.undo = nil
 }
 
+// beginning is the input of gather.
+type beginning struct {
+	options   *config.Emperor
+	additions Additions
+	inheritance
+	warnings *webpage.Warnings // for the page
+	crowded  func() bool       // reports whether the log is behind
+	log      *slog.Logger
+}
+
 // gather makes everything that is not inherited, in an order that holds what an operator relies on: locks are
 // taken and hooks run before sockets are bound, and all that needs root comes before the drop
-// of privileges. After an error nothing is left. crowded reports whether the log is behind.
-func gather(ctx context.Context, o *config.Emperor, a Additions, in inheritance, crowded func() bool, log *slog.Logger) (_ *gathered, err error) {
-	g := &gathered{options: o, log: log, files: reads.New(), events: &eventlog.Log{}, vassals: in.vassals}
+// of privileges. After an error nothing is left.
+func gather(ctx context.Context, b beginning) (_ *gathered, err error) {
+	o, a, in, log := b.options, b.additions, b.inheritance, b.log
+	g := &gathered{options: o, log: log, files: reads.New(), warnings: b.warnings, vassals: in.vassals}
 	defer func() {
 		if err != nil {
 			g.close()
@@ -90,12 +101,13 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, in inheritance,
 		return nil, err
 	}
 	g.undo = append(g.undo, g.tools.close)
-	g.output = &output.Hub{Files: reads.New(), Crowded: crowded, Journal: journal.New()}
+	g.output = &output.Hub{Files: reads.New(), Crowded: b.crowded, Journal: journal.New()}
 	g.output.ToJournal = outputToJournal(o, g.output.Journal, log)
 	if g.sockets, err = openSockets(o, in, g.collectors(a), log); err != nil {
 		return nil, err
 	}
 	g.undo = append(g.undo, g.sockets.close)
+	g.events = &eventlog.Log{Told: g.sockets.metrics.Told, Gone: g.forgotten}
 	if g.commands, err = listenForCommands(o.CommandSocket, o.CommandRemote, log); err != nil {
 		return nil, err
 	}

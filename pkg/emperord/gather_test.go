@@ -28,7 +28,7 @@ func gatherIn(t *testing.T, dir string, in inheritance) *gathered {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := gather(t.Context(), o, Additions{}, in, func() bool { return false }, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	g, err := gather(t.Context(), beginning{options: o, inheritance: in, crowded: func() bool { return false }, log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,9 +48,11 @@ type parts struct {
 	launcher *process.Launcher
 	readers  *readers
 	files    *reads.Pool
-	killNow  <-chan struct{}
-	observe  func(hooks.Result)
-	log      *slog.Logger
+	// inherited are vassals of an earlier emperor.
+	inherited []emperor.Inherited
+	killNow   <-chan struct{}
+	observe   func(hooks.Result)
+	log       *slog.Logger
 }
 
 // supervision returns the complete options of the loop, and prepares the readers of vassals'
@@ -71,7 +73,7 @@ func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
 	}
 	r.current.Store(vassals)
 	options := emperor.Options{
-		Monitors: p.monitors, Launcher: p.launcher, WaitObserver: p.launcher, KillNow: p.killNow, Observe: p.observe,
+		Monitors: p.monitors, Inherited: p.inherited, Launcher: p.launcher, WaitObserver: p.launcher, KillNow: p.killNow, Observe: p.observe,
 		Check: r.check, Compare: r.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
 		Backoff: emperor.Backoff{
 			Initial: o.Backoff, Max: o.BackoffMax, Reset: o.BackoffReset, Jitter: o.Life.Jitter, Limit: o.Life.MaxRestarts,

@@ -26,10 +26,11 @@ type tuner struct {
 	level   *slog.LevelVar
 	log     *slog.Logger
 
-	outcomes chan reread      // holds one
-	late     <-chan time.Time // when the read that goes on takes too long; nil: none goes on, or it is stuck
-	stuck    bool             // a read takes too long
-	again    bool             // the options are to be read once more
+	outcomes chan reread               // holds one
+	late     <-chan time.Time          // when the read that goes on takes too long; nil: none goes on, or it is stuck
+	stuck    bool                      // a read takes too long
+	again    bool                      // the options are to be read once more
+	join     func(limit time.Duration) // of the last read; nil: there was none
 }
 
 // rereadLimit limits commands and downloads of the emperor's file, and rereadingMax the whole
@@ -56,7 +57,7 @@ func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
 		return
 	}
 	t.late = time.After(rereadingMax)
-	go func() {
+	t.join = aside(func() {
 		limited, cancel := context.WithTimeout(ctx, rereadLimit)
 		defer cancel()
 		all := config.FullPermissions(parser.Parse)
@@ -64,7 +65,14 @@ func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
 		var r reread
 		r.options, r.warnings, r.err = config.Loader{Permissions: all}.Emperor(t.args)
 		t.outcomes <- r
-	}()
+	})
+}
+
+// end waits for a read that goes on, but not for one that takes too long.
+func (t *tuner) end() {
+	if t.late != nil && t.join != nil {
+		t.join(logEnd)
+	}
 }
 
 // giveUp reloads all vassals without the options, which take too long. They are read again when

@@ -31,12 +31,11 @@ func run(ctx context.Context, around outside, o *config.Emperor, a Additions, wa
 	log, kept := watched(o, slog.New(handler(around.stderr, o, around.level)))
 	warnRights(log, o)
 	warn(log, warnings)
-	g, err := gather(ctx, o, a, inheritance{}, around.stderr.Crowded, log)
+	g, err := gather(ctx, beginning{options: o, additions: a, warnings: kept, crowded: around.stderr.Crowded, log: log})
 	if err != nil {
 		return err
 	}
 	defer g.close()
-	g.warnings = kept
 	return govern(ctx, around, g)
 }
 
@@ -74,20 +73,18 @@ func wired(ctx context.Context, around outside, g *gathered) (*wiring, error) {
 		level: around.level, log: log, outcomes: make(chan reread, 1),
 		parts: parts{
 			monitors: g.monitors, launcher: launches, readers: &readers{held: newHeldBack(o.Pass, log)}, files: g.files,
-			killNow: around.hurry, observe: metrics.Hook, log: log,
+			inherited: g.vassals, killNow: around.hurry, observe: metrics.Hook, log: log,
 		},
 	}
 	options, err := supervision(o, tune.parts)
 	if err != nil {
 		return nil, err
 	}
-	options.Inherited = g.vassals
 	w := &wiring{gathered: g, tune: tune, touches: newTouches(o.Process.Touch, g.files, log)}
 	around.ready()
 	w.emperor = emperor.New(options)
 	groups := g.sockets.groups
 	w.gate = &control.Gate{Confines: launches.Confines, Log: log, Groups: groups.command, ReadGroups: groups.read, Owners: groups.owners}
-	g.events.Told, g.events.Gone = metrics.Told, g.forgotten
 	w.transitions, w.traces = w.emperor.Follow(), tracer(o, w.emperor, log)
 	w.answers = &control.Server{
 		Emperor: w.emperor, Output: g.output, Events: g.events, Rescan: w.rescan, Meter: g.sockets.meter, Gate: w.gate, Log: log,

@@ -47,9 +47,7 @@ func ownEnviron() []string {
 // report reports to the service manager, if there is one, until ctx ends, and then that the
 // emperor stops. It does not wait for a manager that does not listen.
 func report(ctx context.Context, e *emperor.Emperor, log *slog.Logger) {
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
+	join := aside(func() {
 		if sent, _ := daemon.SdNotify(false, "STATUS=starting"); !sent {
 			return
 		}
@@ -59,18 +57,9 @@ func report(ctx context.Context, e *emperor.Emperor, log *slog.Logger) {
 		}
 		s := service{emperor: e, watchdog: watchdog, reported: -1, notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
 		s.run(ctx)
-	}()
-	select {
-	case <-stopped:
-		return
-	case <-ctx.Done():
-	}
-	timer := time.NewTimer(logEnd)
-	defer timer.Stop()
-	select {
-	case <-stopped:
-	case <-timer.C:
-	}
+	})
+	<-ctx.Done()
+	join(logEnd)
 }
 
 func (s *service) run(ctx context.Context) {

@@ -31,6 +31,7 @@ func handleSignals(ctx context.Context, e *emperor.Emperor, tune *tuner, touched
 		signal.Notify(signals, syscall.SIGURG)
 	}
 	defer signal.Stop(signals)
+	defer tune.end()
 	for {
 		var sig os.Signal
 		select {
@@ -80,13 +81,13 @@ func print(log *slog.Logger, records []emperor.Record) {
 			"generation", r.Generation, "launches", r.Launches, "failures", r.Failures,
 		}
 		for _, more := range []struct{ key, value string }{
-			{"why", r.Why},
+			{"reason", r.Why},
 			{"fault", r.Fault},
 			{"launch-error", r.LaunchError},
 			{"reload-error", r.ReloadError},
 			{"exit", r.Exit},
 			{"address", r.Address},
-			{"says", r.Status},
+			{"reported-status", r.Status},
 		} {
 			if more.value != "" {
 				attrs = append(attrs, more.key, more.value)
