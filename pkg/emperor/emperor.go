@@ -337,7 +337,7 @@ func New(o Options) *Emperor {
 func (e *Emperor) Run(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
-	e.inherit()
+	adopt(e)
 	for i, m := range e.options.Monitors {
 		r := newReview(e, i)
 		e.group.Go(func() { r.run(watching, m) })

@@ -25,9 +25,9 @@ type Inherited struct {
 	Held bool
 }
 
-// inherit puts in the records of Options.Inherited. The table sees the inputs that it would have seen
+// adopt puts in the records of Options.Inherited. The table sees the inputs that it would have seen
 // at a launch.
-func (e *Emperor) inherit() {
+func adopt(e *Emperor) {
 	for _, i := range e.options.Inherited {
 		v := newVassal(e, i.Plan.Name, i.Monitor)
 		v.file.owner, v.wish.held = ownerOf(i.Plan), i.Held

@@ -26,8 +26,7 @@ import (
 // its cgroups and the threads that clone. gather makes it, or takes it over from an earlier emperor
 // (inheritance).
 type gathered struct {
-	options     *config.Emperor
-	log         *slog.Logger
+	input       beginning
 	programs    *libexec.Programs // of vassals
 	libraries   hooks.Libraries
 	files       *reads.Pool
@@ -44,8 +43,6 @@ type gathered struct {
 	measured    *networkMetrics // nil: the network is not the built-in one
 	connections *connections    // nil: the network is not the built-in one
 	ids         idChooser       // nil: vassals have no ids of their own
-	warnings    *webpage.Warnings
-	vassals     []emperor.Inherited // of an earlier emperor
 
 	undo []func() // the last first
 }
@@ -73,7 +70,7 @@ type beginning struct {
 // of privileges. After an error nothing is left.
 func gather(ctx context.Context, b beginning) (_ *gathered, err error) {
 	o, a, in, log := b.options, b.additions, b.inheritance, b.log
-	g := &gathered{options: o, log: log, files: reads.New(), warnings: b.warnings, vassals: in.vassals}
+	g := &gathered{input: b, files: reads.New()}
 	defer func() {
 		if err != nil {
 			g.close()
@@ -134,7 +131,7 @@ func gather(ctx context.Context, b beginning) (_ *gathered, err error) {
 
 // holdPrograms opens the programs of vassals, before hooks of this emperor run.
 func (g *gathered) holdPrograms() error {
-	path, libraries, err := vassalProgram(g.options)
+	path, libraries, err := vassalProgram(g.input.options)
 	if err != nil {
 		return err
 	}
@@ -156,10 +153,10 @@ func (g *gathered) keep(undo func(), err error) error {
 
 // claim makes the monitors and takes their files from other emperors.
 func (g *gathered) claim(a Additions) (err error) {
-	if g.registry, err = openClaims(g.options, g.log); err != nil {
+	if g.registry, err = openClaims(g.input.options, g.input.log); err != nil {
 		return err
 	}
 	g.undo = append(g.undo, g.registry.Close)
-	g.monitors, err = monitors(g.options, a, g.registry, g.files, g.log)
+	g.monitors, err = monitors(g.input.options, a, g.registry, g.files, g.input.log)
 	return err
 }

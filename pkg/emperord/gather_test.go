@@ -75,8 +75,8 @@ func TestGatherInherits(t *testing.T) {
 			t.Errorf("%s is another file, or gone", paths[i])
 		}
 	}
-	if second.tools.spawner != spawner || len(second.vassals) != 1 {
-		t.Errorf("the spawner is %p, want %p; there are %d vassals", second.tools.spawner, spawner, len(second.vassals))
+	if second.tools.spawner != spawner || len(second.input.vassals) != 1 {
+		t.Errorf("the spawner is %p, want %p; there are %d vassals", second.tools.spawner, spawner, len(second.input.vassals))
 	}
 	ran := false
 	second.tools.spawner.Run(func() { ran = true })

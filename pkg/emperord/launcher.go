@@ -21,7 +21,7 @@ import (
 
 // launcher translates the options of launches.
 func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
-	o := g.options
+	o := g.input.options
 	s := &process.Launcher{
 		Program: g.programs.Main.Path, Programs: g.programs, Libraries: g.libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout,
 		Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),

@@ -23,9 +23,9 @@ func (g *gathered) openNames() error {
 	}
 	g.undo = append(g.undo, program.Close)
 	names, err := dns.Open(dns.Config{
-		Mode: g.options.Network.DNS, Dir: g.namesDir(), Program: program.At,
-		Setup:   dns.Setup{Gateways: stage.Gateways(), Pool: stage.Prefixes(), Between: g.options.Network.Between, UID: dns.User, GID: dns.User},
-		Private: g.options.Clone.Has(namespaces.NewMount), Own: network.HostAddresses, Answering: stage.AnswerNames, Log: g.log,
+		Mode: g.input.options.Network.DNS, Dir: g.namesDir(), Program: program.At,
+		Setup:   dns.Setup{Gateways: stage.Gateways(), Pool: stage.Prefixes(), Between: g.input.options.Network.Between, UID: dns.User, GID: dns.User},
+		Private: g.input.options.Clone.Has(namespaces.NewMount), Own: network.HostAddresses, Answering: stage.AnswerNames, Log: g.input.log,
 	})
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (g *gathered) openNames() error {
 	g.connections.names = names
 	g.undo = append(g.undo, func() {
 		if err := names.Close(); err != nil {
-			g.log.Error("cannot remove the resolver files of vassals", "error", err)
+			g.input.log.Error("cannot remove the resolver files of vassals", "error", err)
 		}
 	})
 	return nil

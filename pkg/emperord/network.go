@@ -113,7 +113,7 @@ func (l *listed) Close() error {
 // openNetwork prepares the host for the vassals' links, and removes those of an emperor that was
 // killed. Without the option there is only that to do.
 func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
-	o := g.options.Network
+	o := g.input.options.Network
 	dir := g.sockets.networkDir()
 	switch {
 	case a.Network != nil:
@@ -122,12 +122,12 @@ func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
 	case o.Mode.Kind == "" && dir == "":
 		return nil
 	case o.Mode.Kind == "":
-		if err := errors.Join(network.Collect(dir, g.log), cni.Collect(ctx, g.cniDir(), g.log), os.RemoveAll(g.namesDir())); err != nil {
-			g.log.Error("cannot remove the network of a killed emperor", "error", err)
+		if err := errors.Join(network.Collect(dir, g.input.log), cni.Collect(ctx, g.cniDir(), g.input.log), os.RemoveAll(g.namesDir())); err != nil {
+			g.input.log.Error("cannot remove the network of a killed emperor", "error", err)
 		}
 		return nil
 	case dir == "":
-		return g.options.Blame("emperor-network", errNoRuntimeDir)
+		return g.input.options.Blame("emperor-network", errNoRuntimeDir)
 	}
 	if err := g.examineHost(); err != nil {
 		return err
@@ -135,22 +135,22 @@ func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
 	c := &connections{timeout: o.Timeout, list: &connected{vassals: map[string]control.NetworkLink{}, places: map[string]emperor.Attachment{}}}
 	stage, err := network.Open(network.Config{
 		Dir: dir, Pool: o.Pool, Uplinks: o.Uplinks, NAT: o.NAT, CheckForwarding: o.CheckForwarding, Between: o.Between, ToHost: o.ToHost,
-		Bridge: o.Bridge, MTU: o.MTU, Timeout: o.Timeout, Sweeper: g.tools.sweeper, Observe: g.measured.observe, Log: g.log,
+		Bridge: o.Bridge, MTU: o.MTU, Timeout: o.Timeout, Sweeper: g.tools.sweeper, Observe: g.measured.observe, Log: g.input.log,
 		Event: func(text string) { g.events.Add(emperor.AboutNetwork, emperor.Record{}, text) },
 		Admitted: func(vassal string, addresses []netip.Addr, from []netip.Prefix) {
 			c.names.Admit(vassal, addresses, from)
 		},
 	})
 	if err != nil {
-		return g.options.Blame("emperor-network", err)
+		return g.input.options.Blame("emperor-network", err)
 	}
-	g.undo = append(g.undo, func() { closeNetwork(stage, g.log) })
+	g.undo = append(g.undo, func() { closeNetwork(stage, g.input.log) })
 	c.stage, g.connections = stage, c
 	if err := g.openNames(); err != nil {
-		return g.options.Blame("emperor-network-dns", err)
+		return g.input.options.Blame("emperor-network-dns", err)
 	}
 	if err := g.openCNI(ctx); err != nil {
-		return g.options.Blame("emperor-network-cni-conf", err)
+		return g.input.options.Blame("emperor-network-cni-conf", err)
 	}
 	g.network = c
 	g.measured.stage.Store(stage)
@@ -160,7 +160,7 @@ func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
 // examineHost returns an error if the host lacks something that all vassals need, and warns about other
 // missing parts, all before the first vassal.
 func (g *gathered) examineHost() error {
-	o := g.options.Network
+	o := g.input.options.Network
 	needs := network.Needs{Kinds: []spec.Kind{o.Mode.Kind}, Pool: o.Pool, Bridge: o.Bridge.Prefixes}
 	for _, m := range o.Modes {
 		if !slices.Contains(needs.Kinds, m.Kind) {
@@ -169,9 +169,9 @@ func (g *gathered) examineHost() error {
 	}
 	for _, lack := range network.Examine(needs) {
 		if !lack.Partial && (lack.Kind == "" || lack.Kind == o.Mode.Kind) {
-			return g.options.Blame(lack.Key, lack)
+			return g.input.options.Blame(lack.Key, lack)
 		}
-		g.log.Warn(lack.What, "hint", lack.Hint)
+		g.input.log.Warn(lack.What, "hint", lack.Hint)
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func (g *gathered) examineHost() error {
 // collectors returns what is served with the emperor's metrics: of a custom emperor, and of the
 // built-in network.
 func (g *gathered) collectors(a Additions) []prometheus.Collector {
-	if g.options.Network.Mode.Kind == "" || a.Network != nil {
+	if g.input.options.Network.Mode.Kind == "" || a.Network != nil {
 		return a.Collectors
 	}
 	g.measured = newNetworkMetrics()

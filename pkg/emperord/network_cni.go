@@ -23,15 +23,15 @@ func (g *gathered) cniDir() string { return filepath.Join(g.sockets.claim.Dir, c
 
 // openCNI removes the attachments of an emperor that was killed, and prepares for others.
 func (g *gathered) openCNI(ctx context.Context) error {
-	o := g.options.Network
-	networks, err := cni.Open(ctx, cni.Config{ConfDirs: o.CNIConf, PluginDirs: o.CNIPlugins, Dir: g.cniDir(), Log: g.log})
+	o := g.input.options.Network
+	networks, err := cni.Open(ctx, cni.Config{ConfDirs: o.CNIConf, PluginDirs: o.CNIPlugins, Dir: g.cniDir(), Log: g.input.log})
 	if err != nil {
 		return err
 	}
 	g.connections.cni = networks
 	g.undo = append(g.undo, func() {
 		if err := networks.Close(); err != nil {
-			g.log.Error("cannot remove the record of CNI networks", "error", err)
+			g.input.log.Error("cannot remove the record of CNI networks", "error", err)
 		}
 	})
 	return nil

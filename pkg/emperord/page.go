@@ -23,7 +23,7 @@ func watched(o *config.Emperor, log *slog.Logger) (*slog.Logger, *webpage.Warnin
 // page returns the page for browsers, which asks the same server as the commands of operators.
 func (g *gathered) page(e *emperor.Emperor, answers *control.Server, r *readers) *webpage.Site {
 	return &webpage.Site{
-		Facts: answers, Loop: e, Events: g.events, Warnings: g.warnings, Passwords: g.sockets.users, Reads: g.files, Hosts: g.options.Web.Hosts, Log: g.log,
+		Facts: answers, Loop: e, Events: g.events, Warnings: g.input.warnings, Passwords: g.sockets.users, Reads: g.files, Hosts: g.input.options.Web.Hosts, Log: g.input.log,
 		Settings: func(ctx context.Context, vassal string) ([]webpage.Setting, error) {
 			plan, _, err := e.Configuration(ctx, vassal)
 			if err != nil {

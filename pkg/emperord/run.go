@@ -63,7 +63,7 @@ type wiring struct {
 
 // wired starts what launches need, and makes the other parts, top to bottom.
 func wired(ctx context.Context, around outside, g *gathered) (*wiring, error) {
-	o, log, metrics := g.options, g.log, g.sockets.metrics
+	o, log, metrics := g.input.options, g.input.log, g.sockets.metrics
 	launches := launcher(g, metrics.Hook)
 	if err := launches.Start(ctx, log); err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func wired(ctx context.Context, around outside, g *gathered) (*wiring, error) {
 		level: around.level, log: log, outcomes: make(chan reread, 1),
 		parts: parts{
 			monitors: g.monitors, launcher: launches, readers: &readers{held: newHeldBack(o.Pass, log)}, files: g.files,
-			inherited: g.vassals, killNow: around.hurry, observe: metrics.Hook, log: log,
+			inherited: g.input.vassals, killNow: around.hurry, observe: metrics.Hook, log: log,
 		},
 	}
 	options, err := supervision(o, tune.parts)
@@ -99,7 +99,7 @@ func wired(ctx context.Context, around outside, g *gathered) (*wiring, error) {
 // working are the actors beside the emperor.
 func (w *wiring) working() []actor {
 	g, e := w.gathered, w.emperor
-	o, log := g.options, g.log
+	o, log := g.input.options, g.input.log
 	return append(g.sockets.keepers(e, o.RuntimeDir),
 		task(func(ctx context.Context) { keepClaims(ctx, g.registry, log) }),
 		task(func(ctx context.Context) { g.commands.keep(ctx, o.RuntimeDir) }),
