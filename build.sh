@@ -26,7 +26,15 @@ date=${DATE-$(git log -1 --format=%cs 2>/dev/null || true)}
 flags="$flags -X github.com/emperor-go/emperor/internal/version.commit=$commit -X github.com/emperor-go/emperor/internal/version.date=$date"
 export CGO_ENABLED="${CGO_ENABLED:-0}"
 
-build() { $go build -trimpath -buildvcs=false -ldflags "$flags" "$@"; }
+# Functions of the network run once for each launch, and most of their time is the kernel's. Without inlining
+# emperor is 0.2 MB smaller.
+cold="-gcflags=github.com/emperor-go/emperor/pkg/network/...=-l"
+for library in google/nftables vishvananda mdlayher containernetworking; do
+	cold="$cold -gcflags=github.com/$library/...=-l"
+done
+
+# shellcheck disable=SC2086 # words of their own
+build() { $go build -trimpath -buildvcs=false $cold -ldflags "$flags" "$@"; }
 
 # Programs of earlier versions must not look like ours.
 rm -f "$bin/vassal-pty" "$bin/vassal-parse"
