@@ -42,13 +42,6 @@ func (o *NetnsOpener) Open(ns netns.NsHandle) (n *Netlink, err error) {
 	return n, err
 }
 
-// WatchRoutes subscribes to the routes of a network namespace, like the function of that name. The handle
-// stays the caller's, as in Open.
-func (o *NetnsOpener) WatchRoutes(ns netns.NsHandle) (w *RouteWatch, err error) {
-	err = o.within(ns, func() (err error) { w, err = WatchRoutes(); return err })
-	return w, err
-}
-
 // within lets the thread call open in a network namespace.
 func (o *NetnsOpener) within(ns netns.NsHandle, open func() error) error {
 	answer := make(chan error, 1)

@@ -113,3 +113,20 @@ func (n *Netlink) RouteTo(a netip.Addr) (l Index, err error) {
 	}
 	return l, nil
 }
+
+// WatchRoutes lets RoutesChanged report changes of the routes of IPv6 from now on.
+func (n *Netlink) WatchRoutes() error {
+	if err := n.rtnl.watch(unix.RTNLGRP_IPV6_ROUTE); err != nil {
+		return fmt.Errorf("cannot watch routes: %w", err)
+	}
+	return nil
+}
+
+// RoutesChanged blocks until a route may have changed since its last call. A Close by another goroutine ends
+// it with an error.
+func (n *Netlink) RoutesChanged() error {
+	if err := n.rtnl.changed(); err != nil {
+		return fmt.Errorf("cannot wait for routes: %w", err)
+	}
+	return nil
+}

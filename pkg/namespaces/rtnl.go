@@ -2,6 +2,7 @@ package namespaces
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -21,7 +22,10 @@ const (
 
 // rtnl is a socket of rtnetlink(7). It acts in the network namespace of the thread that opened
 // it, regardless of the thread that uses it.
-type rtnl struct{ socket *nl.NetlinkSocket }
+type rtnl struct {
+	socket *nl.NetlinkSocket
+	events int // messages that were no answers, between two calls of changed
+}
 
 // rtnlError is the kernel's answer to a request that failed, with its explanation when it has
 // one (NLMSGERR_ATTR_MSG of netlink(7)).
@@ -51,7 +55,7 @@ func openRtnl() (*rtnl, error) {
 	// Without this option each answer contains a copy of its request.
 	_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
 	_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
-	return &rtnl{socket}, nil
+	return &rtnl{socket: socket}, nil
 }
 
 func (r *rtnl) close() { r.socket.Close() }
@@ -96,6 +100,9 @@ func (r *rtnl) batchEach(requests []*nl.NetlinkRequest, answers []error, each fu
 		}
 		for _, m := range messages {
 			i, asked := place[m.Header.Seq]
+			if !asked {
+				r.events++
+			}
 			if asked && m.Header.Type != unix.NLMSG_ERROR {
 				each(m)
 			}
@@ -108,6 +115,28 @@ func (r *rtnl) batchEach(requests []*nl.NetlinkRequest, answers []error, each fu
 			}
 		}
 	}
+	return nil
+}
+
+// watch lets the socket receive the events of a group, which other requests on it ignore.
+func (r *rtnl) watch(group int) error {
+	return unix.SetsockoptInt(r.socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, group)
+}
+
+// changed returns when an event has come since its last call, or since watch.
+func (r *rtnl) changed() error {
+	for r.events == 0 {
+		messages, from, err := r.socket.Receive()
+		switch {
+		case errors.Is(err, unix.ENOBUFS): // events were lost
+			r.events++
+		case err != nil && !errors.Is(err, unix.EINTR):
+			return err
+		case from != nil && from.Pid == nl.PidKernel:
+			r.events += len(messages)
+		}
+	}
+	r.events = 0
 	return nil
 }
 

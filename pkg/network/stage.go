@@ -71,6 +71,8 @@ type rtnetlink interface {
 	Link(namespaces.Index) (namespaces.LinkFacts, error)
 	LinkNamed(string) (namespaces.LinkFacts, error)
 	RouteTo(netip.Addr) (namespaces.Index, error)
+	WatchRoutes() error
+	RoutesChanged() error
 	Close()
 }
 
@@ -115,8 +117,6 @@ type sockets struct {
 	// open opens a socket here, and enter one in a network namespace.
 	open  func() (rtnetlink, error)
 	enter func(ns netns.NsHandle) (rtnetlink, error)
-	// watchRoutes watches the routes of one.
-	watchRoutes func(ns netns.NsHandle) (*namespaces.RouteWatch, error)
 }
 
 // Open removes the leftovers of an emperor that was killed, and prepares the host: gateway
@@ -133,7 +133,6 @@ func Open(c Config) (_ *Stage, err error) {
 	s.sockets.turns = make(chan rtnetlink, workers)
 	s.sockets.open = func() (rtnetlink, error) { return namespaces.OpenNetlink() }
 	s.sockets.enter = func(ns netns.NsHandle) (rtnetlink, error) { return s.sockets.opener.Open(ns) }
-	s.sockets.watchRoutes = func(ns netns.NsHandle) (*namespaces.RouteWatch, error) { return s.sockets.opener.WatchRoutes(ns) }
 	for range workers {
 		s.sockets.turns <- nil
 	}

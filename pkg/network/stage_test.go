@@ -419,6 +419,10 @@ func (f faulty) LinkNamed(name string) (l namespaces.LinkFacts, err error) {
 	return l, err
 }
 
+func (f faulty) WatchRoutes() error { return f.fail(f.rtnetlink.WatchRoutes) }
+
+func (f faulty) RoutesChanged() error { return f.fail(f.rtnetlink.RoutesChanged) }
+
 func (f faulty) RouteTo(a netip.Addr) (i namespaces.Index, err error) {
 	err = f.fail(func() (err error) { i, err = f.rtnetlink.RouteTo(a); return err })
 	return i, err
@@ -450,8 +454,8 @@ func TestFailuresAreUndone(t *testing.T) {
 // failEach lets each call of an Up fail, of which there are at least least.
 func failEach(t *testing.T, s *Stage, least int, wish spec.Wish) {
 	t.Helper()
-	open, enter, watch := s.sockets.open, s.sockets.enter, s.sockets.watchRoutes
-	defer func() { s.sockets.open, s.sockets.enter, s.sockets.watchRoutes = open, enter, watch }()
+	open, enter := s.sockets.open, s.sockets.enter
+	defer func() { s.sockets.open, s.sockets.enter = open, enter }()
 	settled(t)
 	if err := s.Down(up(t, s, "a.ini", newNetns(t), wish)); err != nil { // a bridge is down after its last port only
 		t.Fatal(err)
@@ -482,13 +486,6 @@ func failEach(t *testing.T, s *Stage, least int, wish spec.Wish) {
 			s.sockets.enter = func(ns netns.NsHandle) (rtnetlink, error) {
 				r, err := enter(ns)
 				return faulty{r, &left, fault, end}, err
-			}
-			s.sockets.watchRoutes = func(ns netns.NsHandle) (w *namespaces.RouteWatch, err error) {
-				err = faulty{nil, &left, fault, end}.fail(func() (err error) { w, err = watch(ns); return err })
-				if err != nil && w != nil {
-					w.Close()
-				}
-				return w, err
 			}
 			for range workers { // sockets of the round before
 				if r := <-s.sockets.turns; r != nil {

@@ -238,27 +238,24 @@ func (c *connecting) usable(ctx context.Context) error {
 	if missing, err := c.link.absent(c.in); err != nil || !missing.IsValid() {
 		return err
 	}
-	routes, err := c.stage.sockets.watchRoutes(c.request.Netns)
-	if err != nil {
+	if err := c.in.WatchRoutes(); err != nil {
 		return err
 	}
-	watching := context.AfterFunc(ctx, routes.Close)
-	defer func() {
-		if watching() {
-			routes.Close()
-		}
-	}()
+	defer context.AfterFunc(ctx, c.in.Close)()
 	for {
 		missing, err := c.link.absent(c.in)
-		if err != nil || !missing.IsValid() {
-			return err
+		if err == nil && !missing.IsValid() {
+			return nil
 		}
-		switch _, err := routes.Next(); {
-		case errors.Is(err, os.ErrClosed):
-			return fmt.Errorf("it does not get its address %s: %w", missing, context.Cause(ctx))
-		case err != nil && !errors.Is(err, namespaces.ErrEventsLost):
-			return err
+		if err == nil {
+			if err = c.in.RoutesChanged(); err == nil {
+				continue
+			}
 		}
+		if late := context.Cause(ctx); late != nil {
+			return fmt.Errorf("it does not get its address %s: %w", missing, late)
+		}
+		return err
 	}
 }
 
