@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -34,7 +35,7 @@ func TestTenantsFiles(t *testing.T) {
 			w.tenant("a.ini", 4001, append(loose, "command = sh -c 'echo x >$HOME/mine; exec sleep 1000000'")...)
 			e := w.start(append(clone, "--emperor-tyrant", "--emperor-limits", "best-effort", "--state-dir", w.path("state"))...)
 			pid := e.running("a.ini")
-			w.run("test $(stat -c %u " + home + "/mine) = 4001")
+			eventually(t, "it writes to its home", func() bool { return w.run("stat -c %u "+home+"/mine 2>/dev/null || true") == "4001" })
 			for script, want := range map[string]string{
 				"touch /tmp/x /var/tmp/x /dev/shm/x && ls /tmp":                     "x",
 				"touch /etc/x /srv/x /usr/x 2>&1 | grep -c 'Read-only file'":        "3",
@@ -90,5 +91,50 @@ func TestTenantsFilesNeedMounts(t *testing.T) {
 	e.await("a.ini", "emperor-tyrant: "+mistake)
 	if e.count("a.ini", "-> running") > 0 {
 		t.Errorf("it runs:\n%s", e.tail())
+	}
+}
+
+// TestTenantsSeeNoEmperor: a tenant's vassal sees neither the files of other vassals nor the runtime directory of the emperor but for
+// the socket for its notifications, and only its own cgroups; a line of the operator shows the directory of vassals.
+func TestTenantsSeeNoEmperor(t *testing.T) {
+	t.Parallel()
+	for name, clone := range map[string][]string{
+		"root": {allNamespaces}, "user namespace": {"--emperor-use-clone=pid,uts,net,ipc,fs,user", "--emperor-id-range", "1000000:65536"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.tenant("a.ini", 4001, "notify-ready = true", "command = sh -c 'systemd-notify --ready; exec sleep 1000000'")
+			w.tenant("b.ini", 4002, serves)
+			args := append(clone, "--emperor-tyrant", "--emperor-limits", "best-effort", "--state-dir", w.path("state"), "--vassal-set", "private-tmp=false")
+			see := func(script string) string {
+				out, _ := w.command("enter", "b", "sh", "-c", script)
+				return strings.TrimSpace(out)
+			}
+			e := w.start(args...)
+			e.running("a.ini")
+			pid := e.running("b.ini")
+			for script, want := range map[string]string{
+				"ls " + w.vassals + " 2>&1 | grep -o 'Permission denied'":       "Permission denied",
+				"cat " + w.vassals + "/a.ini 2>&1 | grep -c 'denied\\|No such'": "1",
+				"ls /run/emperor 2>&1 | grep -o 'Permission denied'":            "Permission denied",
+				"ls /run/emperor/control.sock 2>&1 | grep -o 'No such'":         "No such",
+				"ls -d /run/emperor/notify":                                     "/run/emperor/notify",
+			} {
+				if got := see(script); got != want {
+					t.Errorf("%s: %q, not %q", script, got, want)
+				}
+			}
+			theirs, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/cgroup", pid))
+			if ours, _ := os.Readlink("/proc/self/ns/cgroup"); theirs == ours || theirs == "" {
+				t.Errorf("its cgroup namespace is %q, ours %q", theirs, ours)
+			}
+			e.stop(syscall.SIGTERM)
+			e = w.start(append(args, "--vassal-set", "read-write-paths="+w.vassals)...)
+			e.running("b.ini")
+			if got := see("ls " + w.vassals); got != "a.ini\nb.ini" {
+				t.Errorf("the directory of vassals has %q", got)
+			}
+		})
 	}
 }

@@ -68,6 +68,7 @@ func (l Loader) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 		problems = append(problems, Problem{Key: "emperor", What: none, Hint: "such as emperor /etc/vassals", Follows: true})
 	}
 	e.checkNetwork(&problems)
+	e.ownCgroups()
 	e.checkIDs(&problems)
 	e.checkWeb(&problems)
 	return e, warnings, problems.Err()

@@ -26,9 +26,6 @@ type IDRanges struct {
 func (r IDRanges) Given() bool { return r.Auto || r.Size > 0 }
 
 const (
-	// KeptFrom is the lowest id of a user or group that a vassal with an id range keeps. Lower ids are
-	// those of the system.
-	KeptFrom = 1000
 	// DefaultIDs is the size of ranges of emperor-id-range = auto, and defaultRanges the number of ranges
 	// when none is given.
 	DefaultIDs    = 65536
@@ -103,6 +100,14 @@ func setClone(e *Emperor, v option.Value) (err error) {
 		text = strings.Join(words, ",")
 	}
 	return parseClone(&e.Clone, text)
+}
+
+// ownCgroups adds cgroup to the namespaces of vassals in tyrant mode, where they have mounts of their own: a tenant sees no cgroups
+// of others.
+func (e *Emperor) ownCgroups() {
+	if e.Tyrant.On && e.Clone.Has(namespaces.NewMount) {
+		e.Clone |= namespaces.NewCgroup
+	}
 }
 
 // checkIDs finds user namespaces that would confine nothing.

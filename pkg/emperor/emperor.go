@@ -95,12 +95,10 @@ type Facts struct {
 	Network spec.Wish
 	// Cgroup has the limits of its processes; its name is the launcher's.
 	Cgroup namespaces.CgroupWish
-	// Tenant: a tenant owns its file. JoinAt is the place in that file, for messages, where it
-	// chooses the network of another vassal.
+	// Tenant: a tenant owns its file.
 	Tenant bool
-	JoinAt string
-	// NetNS is the network namespace in which it is, instead of one of its own.
-	NetNS NamedNetwork
+	// Guest is the choice of another network than one of its own.
+	Guest Guest
 	// Files are its view of the file system.
 	Files Files
 	// LogTo is the destination of its output: a file, output.Journal, or empty for the
@@ -121,9 +119,10 @@ type Facts struct {
 	Direct DirectBoot
 }
 
-// NamedNetwork is a network namespace of ip-netns(8). An empty name: there is none.
-type NamedNetwork struct {
-	Name string
+// Guest is a vassal that has another network instead of one of its own.
+type Guest struct {
+	// NetNS is the name of a network namespace of ip-netns(8). Empty: the network is another vassal's, if any.
+	NetNS string
 	// At is the place of the option, for messages.
 	At string
 }

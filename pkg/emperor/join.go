@@ -55,7 +55,7 @@ func (r *roster) apart(v *vassal) string {
 		return ""
 	}
 	r.joins = true
-	j := joining{at: p.JoinAt, tenant: p.Tenant}
+	j := joining{at: p.Guest.At, tenant: p.Tenant}
 	j.missing, j.circle = r.chain(v, p)
 	if host := r.hostOf(p); host != nil {
 		j.host, j.serves = host.name, host.state.in(serving)

@@ -1,12 +1,17 @@
 package emperord
 
 import (
+	"context"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 
 	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
@@ -24,7 +29,9 @@ func (r *reading) view(f *emperor.Facts, v *config.Vassal, c monitor.Config) err
 	if p, ok := config.Shared(v, r.clone); ok {
 		return config.Problems{p}
 	}
-	f.NetNS = emperor.NamedNetwork{Name: v.Namespaces.Network, At: v.Origin("ns-net").String() + ": ns-net:"}
+	if v.Namespaces.Network != "" {
+		f.Guest = emperor.Guest{NetNS: v.Namespaces.Network, At: v.Origin("ns-net").String() + ": ns-net:"}
+	}
 	uid, home := os.Geteuid(), ""
 	if uid != 0 {
 		home = accounts.LoginOf(uint32(uid)).Home
@@ -41,7 +48,47 @@ func (r *reading) view(f *emperor.Facts, v *config.Vassal, c monitor.Config) err
 	if !v.Files.None() && r.clone.Has(namespaces.NewMount) {
 		f.Files.System, f.Files.Proc = v.Files.View(own, memoryOf(f.Cgroup)), v.Files.Proc
 	}
+	if f.Tenant && r.clone.Has(namespaces.NewMount) {
+		f.Files.System.Places = append(f.Files.System.Places, r.hidden(v, c)...)
+	}
 	return nil
+}
+
+// hidden returns the directories of the emperor that a tenant's vassal does not see: the runtime directory but for the sockets for
+// notifications, and the directory of vassals, unless it is the tenant's own, a program of the operator reads its file there, or it
+// lies directly below the root directory, where it may contain anything. A read-write-paths of the operator makes both visible.
+func (r *reading) hidden(v *config.Vassal, c monitor.Config) (list []namespaces.Place) {
+	add := func(path string, visible ...string) {
+		shown := slices.ContainsFunc(v.Files.Places, func(p namespaces.Place) bool {
+			return p.Kind == namespaces.ReadWrite && within(path, p.Path)
+		})
+		if shown || strings.Count(path, "/") < 2 {
+			return
+		}
+		list = append(list, namespaces.Place{Kind: namespaces.Inaccessible, Path: path, Optional: true, Where: "emperor-tyrant"})
+		for _, path := range visible {
+			list = append(list, namespaces.Place{Kind: namespaces.ReadWrite, Path: path, Optional: true, Where: "emperor-tyrant"})
+		}
+	}
+	if r.tyrant.notify != "" {
+		add(filepath.Dir(r.tyrant.notify), r.tyrant.notify)
+	}
+	if !filepath.IsAbs(c.Dir) || r.becomes(c) {
+		return list
+	}
+	info, err := reads.Get(context.Background(), r.reads, c.Dir, func() (os.FileInfo, error) { return os.Stat(c.Dir) })
+	if err != nil {
+		return list // nothing can be read there
+	}
+	if is, ok := info.Sys().(*syscall.Stat_t); ok && is.Uid != c.UID {
+		add(filepath.Clean(c.Dir))
+	}
+	return list
+}
+
+// within reports whether a path is another one, or below it.
+func within(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // memoryOf returns the memory-max of a cgroup in bytes. Zero: none.

@@ -84,7 +84,7 @@ func idsOf(o *config.Emperor, files *reads.Pool, log *slog.Logger) (idChooser, e
 		if err != nil {
 			return nil, nil, err
 		}
-		return mapsOf(who, r.Account != nil, pool, namespaces.IDRange(own)), release, nil
+		return mapsOf(who, keeps{r.Account != nil, o.Tyrant.MinUID}, pool, namespaces.IDRange(own)), release, nil
 	}, nil
 }
 
@@ -98,12 +98,18 @@ func busyRanges() ([]idranges.Range, error) {
 	return list, err
 }
 
-// mapsOf returns the maps of a vassal: its user and its groups stay themselves, and all other ids are
-// those of its range. Ids of the system, and of other ranges, do not stay.
-func mapsOf(who namespaces.Credentials, named bool, pool idranges.Pool, own namespaces.IDRange) *namespaces.IDs {
+// keeps says which ids of a vassal stay themselves: if it names any, all from the lowest on. Lower ids belong to the system.
+type keeps struct {
+	named bool
+	from  uint32
+}
+
+// mapsOf returns the maps of a vassal: its user and its groups stay themselves, and all other ids are in its range. Ids of the
+// system, and of other ranges, do not stay.
+func mapsOf(who namespaces.Credentials, keep keeps, pool idranges.Pool, own namespaces.IDRange) *namespaces.IDs {
 	kept := func(ids ...uint32) (list []uint32) {
 		for _, id := range ids {
-			if named && id >= config.KeptFrom && !pool.Contains(id) {
+			if keep.named && id >= keep.from && !pool.Contains(id) {
 				list = append(list, id)
 			}
 		}

@@ -61,8 +61,8 @@ func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
 	r, files, log := p.readers, p.files, p.log
 	vassals := &reading{
 		files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed,
-		spaces: spaces{o.Clone, o.IDs}, network: o.Network, limiting: o.Limiting, tyrant: o.Tyrant,
-		owners: vassalfiles.Finder{Emperor: o}.Owners(), cgroups: p.launcher.Cgroups, relaxed: &sync.Map{}, log: log,
+		spaces: spaces{o.Clone, o.IDs}, network: o.Network, limiting: o.Limiting,
+		tyrant: tenants{o.Tyrant, vassalfiles.Finder{Emperor: o}.Owners(), p.launcher.NotifyDir}, cgroups: p.launcher.Cgroups, relaxed: &sync.Map{}, log: log,
 	}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)

@@ -48,7 +48,7 @@ func (r *reading) checkTenant(c monitor.Config, loader config.Loader, f emperor.
 		r.log.Debug(w.Error(), "vassal", c.Name)
 	}
 	f.Network, connection = r.network.Connection(first, true)
-	f.JoinAt = first.OriginOf("network", f.Network.Mode.String()).String() + ": network:"
+	f.Guest.At = first.OriginOf("network", f.Network.Mode.String()).String() + ": network:"
 	f.Cgroup, limits = r.limits(first, c)
 	limits = joined(limits, r.view(&f, first, c))
 	return f, joined(wrong, mistakes, connection, limits)
@@ -104,8 +104,8 @@ func split(variables []string, passes func(name string) bool) (e environment) {
 
 // readOwned reads a file whose owner may have a vassal.
 func (r *reading) readOwned(path string) ([]byte, error) {
-	if r.owners != nil {
-		if err := r.owners.Check(path); err != nil {
+	if r.tyrant.owners != nil {
+		if err := r.tyrant.owners.Check(path); err != nil {
 			return nil, err
 		}
 	}

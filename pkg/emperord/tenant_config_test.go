@@ -25,7 +25,7 @@ func TestUnowned(t *testing.T) {
 		{config.Tyrant{On: true, MinUID: 1000, Operator: true}, 33, false},
 		{config.Tyrant{On: true, MinUID: 1000}, 4001, true},
 	} {
-		r := &reading{tyrant: c.tyrant}
+		r := &reading{tyrant: tenants{Tyrant: c.tyrant}}
 		if err := r.unowned(monitor.Config{Path: "/a.ini", UID: c.uid}); (err == nil) != c.want {
 			t.Errorf("%+v, uid %d: %v", c.tyrant, c.uid, err)
 		}
@@ -34,7 +34,7 @@ func TestUnowned(t *testing.T) {
 
 // TestSayToEmperor: a tenant's section [emperor] has no effect, and what the emperor would take from it is a mistake.
 func TestSayToEmperor(t *testing.T) {
-	r := &reading{tyrant: config.Tyrant{On: true, MinUID: 1000}, attrs: []string{"domain", "", ""}}
+	r := &reading{tyrant: tenants{Tyrant: config.Tyrant{On: true, MinUID: 1000}}, attrs: []string{"domain", "", ""}}
 	c := monitor.Config{Name: "a.ini", Path: "/v/a.ini", UID: 4001, Data: []byte("[emperor]\ndomain = x\nother = y\n[uwsgi]\ncommand = cat\n")}
 	if got := r.attributes(c); got != nil {
 		t.Errorf("the attributes are %v", got)

@@ -43,12 +43,19 @@ type reading struct {
 	spaces
 	network  config.Networking
 	limiting config.Limiting
-	tyrant   config.Tyrant
-	owners   *monitor.Owners        // nil: vassals do not run as the owners of their files
+	tyrant   tenants
 	cgroups  *namespaces.CgroupRoot // nil: vassals have none
 	relaxed  *sync.Map              // controllers that are missed, and were reported
 	log      *slog.Logger
 	last     sync.Map // the templates of each directory that were read last, config.Templates
+}
+
+// tenants are the rules for vassals of tenants.
+type tenants struct {
+	config.Tyrant
+	owners *monitor.Owners // nil: vassals do not run as the owners of their files
+	// notify is the directory of notification sockets, in the runtime directory. Empty: there is none.
+	notify string
 }
 
 // spaces are the namespaces of each vassal, and the ids of their user namespaces.
@@ -127,7 +134,7 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 	if err == nil {
 		f.Tenant = r.tenants(c)
 		f.Network, err = r.network.Connection(v, f.Tenant)
-		f.JoinAt = fmt.Sprintf("%s: network:", v.OriginOf("network", f.Network.Mode.String()))
+		f.Guest.At = fmt.Sprintf("%s: network:", v.OriginOf("network", f.Network.Mode.String()))
 		var limits error
 		f.Cgroup, limits = r.limits(v, c)
 		err = joined(err, limits, r.view(&f, v, c))

@@ -257,7 +257,7 @@ func (l *Launcher) clone(ctx context.Context, r emperor.Request, dir string) (_ 
 		}
 	}()
 	spawner, clone := l.Spawner, l.Clone
-	if r.Joins() || r.NetNS.Name != "" {
+	if r.Joins() || r.Guest.NetNS != "" {
 		if c.guest.spawner, err = l.spawnerBeside(r); err != nil {
 			return nil, err
 		}

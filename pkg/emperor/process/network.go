@@ -38,8 +38,8 @@ func (l *Launcher) connect(ctx context.Context, c *child, r emperor.Request) err
 // spawnerBeside returns a Spawner in the network that a vassal is to have instead of one of its own: of another vassal, or one with a
 // name.
 func (l *Launcher) spawnerBeside(r emperor.Request) (*namespaces.Spawner, error) {
-	if r.NetNS.Name != "" {
-		return spawnerIn(r.NetNS)
+	if r.Guest.NetNS != "" {
+		return spawnerIn(r.Guest)
 	}
 	host, ok := r.Host.(*child)
 	if !ok || !l.Clone.Has(namespaces.NewNet) {
@@ -54,15 +54,15 @@ func (l *Launcher) spawnerBeside(r emperor.Request) (*namespaces.Spawner, error)
 }
 
 // spawnerIn returns a Spawner in a network with a name.
-func spawnerIn(n emperor.NamedNetwork) (*namespaces.Spawner, error) {
-	f, err := namespaces.NamedNetwork(n.Name)
+func spawnerIn(n emperor.Guest) (*namespaces.Spawner, error) {
+	f, err := namespaces.NamedNetwork(n.NetNS)
 	if err != nil {
 		return nil, fmt.Errorf("%s %w", n.At, err)
 	}
 	defer f.Close()
 	ns := netns.NsHandle(f.Fd())
 	if err := namespaces.CheckNetwork(ns); err != nil {
-		return nil, fmt.Errorf("%s %s: %w", n.At, n.Name, err)
+		return nil, fmt.Errorf("%s %s: %w", n.At, n.NetNS, err)
 	}
 	return namespaces.NewSpawnerIn(ns)
 }
