@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds packages of one commit into a directory (dist): .deb and .rpm for amd64 and arm64, their
 # checksums, and an SBOM. The same commit gives the same bytes: packaging/build.sh [DIR [ARCH…]].
+# FORMATS="deb" builds only those.
 set -eu
 cd "$(dirname "$0")/.."
 case ${1:-dist} in
@@ -65,7 +66,7 @@ for ARCH in "$@"; do
 	rmdir "$stage/etc/logrotate.d" "$stage/etc/vassals" "$stage/etc"
 	envsubst_nfpm() { sed "s|@STAGE@|$STAGE|g; s|@CONF@|$CONF|g; s|@ARCH@|$ARCH|g; s|@VERSION@|$VERSION|g; s|@MTIME@|$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)|g" packaging/nfpm.yaml; }
 	envsubst_nfpm >"$work/nfpm-$ARCH.yaml"
-	for format in deb rpm; do
+	for format in ${FORMATS:-deb rpm}; do
 		GOARCH='' go run "$NFPM" package -f "$work/nfpm-$ARCH.yaml" -p $format -t "$dist/" >/dev/null
 	done
 done

@@ -10,7 +10,7 @@ vm=$root/integration/vm
 cache=${EMPEROR_VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/emperor-vm}
 programs=$(realpath "$1")
 shift
-[ $# -gt 0 ] || set -- service user rootless tenants limits bombs watchdog upgrade
+[ $# -gt 0 ] || set -- service user rootless tenants limits bombs watchdog upgrade package
 payload=$(mktemp -d)
 trap 'rm -rf "$payload"' EXIT
 built=0
@@ -24,4 +24,5 @@ cp -r "$here/vassals" "$here"/*.sh "$payload/"
 cp "$programs"/emperor "$programs"/emperor-dns "$programs"/vassal "$programs"/vassal-server "$programs"/vassal-helper "$payload/"
 (cd "$root" && CGO_ENABLED=0 "${GO:-go}" build -o "$payload/bomb" ./integration/systemd/bomb)
 echo "$@" >"$payload/which"
+case " $* " in *" package "*) "$here/packages.sh" "$payload/packages" ;; esac
 VM_TIMEOUT=${VM_TIMEOUT:-3600} "$vm/run.sh" "$cache" "$payload" "$here/stories.sh"
