@@ -24,7 +24,7 @@ import (
 func commands() []*cobra.Command {
 	list := append([]*cobra.Command{
 		checkCommand(), completionCommand(), configCommand(), diffCommand(), enterCommand(), attachCommand(), eventsCommand(), killCommand(), listCommand(),
-		logsCommand(), netCommand(), reopenCommand(), rescanCommand(), statusCommand(), topCommand(), waitCommand(),
+		logsCommand(), netCommand(), renderCommand(), reopenCommand(), rescanCommand(), statusCommand(), topCommand(), waitCommand(),
 	}, verbCommands()...)
 	slices.SortFunc(list, func(a, b *cobra.Command) int { return strings.Compare(a.Name(), b.Name()) })
 	return list
