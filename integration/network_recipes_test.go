@@ -16,14 +16,21 @@ import (
 // networkRecipe returns the lines of a recipe of docs/network.md, without their comments.
 func networkRecipe(t *testing.T, title string) (lines []string) {
 	t.Helper()
-	text, err := os.ReadFile("../docs/network.md")
+	return recipeOf(t, "network.md", title)
+}
+
+// recipeOf is networkRecipe for any page.
+func recipeOf(t *testing.T, page, title string) (lines []string) {
+	t.Helper()
+	text, err := os.ReadFile("../docs/" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, found := strings.Cut(string(text), "\n**"+title)
 	if !found {
-		t.Fatalf("docs/network.md has no recipe %q", title)
+		t.Fatalf("docs/%s has no recipe %q", page, title)
 	}
+	rest, _, _ = strings.Cut(rest, "\n## ")
 	rest, _, _ = strings.Cut(rest, "\n**")
 	for line := range strings.Lines(rest) {
 		if code, indented := strings.CutPrefix(line, "    "); indented && strings.TrimSpace(code) != "" {
@@ -71,14 +78,17 @@ func (w *world) reachesPage(pid int, address string) {
 	eventually(w.t, address+" answers", func() bool { return browse(pid, address) == "a page\n" })
 }
 
-// nginx of the host passes requests on to a vassal, at its address and at its socket.
+// nginx of the host passes requests on to a vassal, at its address, at its socket and at its published port.
 func TestRecipeNginxInFront(t *testing.T) {
 	needs(t, "nginx")
 	t.Parallel()
-	for title, lines := range map[string]int{"nginx in front, by address.": 2, "nginx in front, by a socket.": 4} {
+	for title, lines := range map[string]int{"nginx in front, by address.": 2, "nginx in front, by a socket.": 4, "nginx in front, by a published port.": 2} {
 		t.Run(title, func(t *testing.T) {
 			w, far := networked(t)
-			recipe := networkRecipe(t, title)
+			recipe := recipeOf(t, "front-door.md", title)
+			for i, line := range recipe {
+				recipe[i] = strings.ReplaceAll(line, "192.0.2.1", "198.18.0.1")
+			}
 			serve := append(recipe[:lines:lines], fmt.Sprintf(pages, w.path("s")), "uid = 4001")
 			if recipe[0] != "gid = www-data" {
 				serve = append(serve, "gid = 4001")
