@@ -104,6 +104,9 @@ func TestOperatorSeesVassals(t *testing.T) {
 			t.Errorf("completion of %s: %s", command, out)
 		}
 	}
+	if out := w.succeed("__complete", "list", "--owner", ""); !strings.HasPrefix(out, "root\t") {
+		t.Errorf("completion of owners: %s", out)
+	}
 	if out := w.succeed("__complete", "status", "bad.ini", ""); strings.Contains(out, "web.ini") {
 		t.Errorf("completion of a second name: %s", out)
 	}

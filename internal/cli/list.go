@@ -58,7 +58,28 @@ func listCommand() *cobra.Command {
 	for name, values := range map[string][]string{"sort": listKeys(), "output": forms, "color": whens, "state": stateNames()} {
 		_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
+	_ = c.RegisterFlagCompletionFunc("owner", completeOwners)
 	return c
+}
+
+// completeOwners completes the users to whom files of vassals belong.
+func completeOwners(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	dir, err := c.Flags().GetString("runtime-dir")
+	var list control.List
+	if err != nil || control.NewClient(dir).Call(ctx, http.MethodGet, "/vassals", &list) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	owned, names := map[string]int{}, userNames{}
+	for _, v := range list.Vassals {
+		owned[names.of(&v.UID)]++
+	}
+	var users []string
+	for _, user := range slices.Sorted(maps.Keys(owned)) {
+		users = append(users, fmt.Sprintf("%s\t%d vassals", user, owned[user]))
+	}
+	return users, cobra.ShellCompDirectiveNoFileComp
 }
 
 // forms are the forms of a list.

@@ -2,6 +2,7 @@ package emperord
 
 import (
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +12,21 @@ import (
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/metrics"
 )
+
+// The alerts are raised by each trouble, and without one there is none.
+func TestAlerts(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool is not installed: packages-check runs it")
+	}
+	for _, args := range [][]string{{"check", "rules", "emperor.rules.yml"}, {"test", "rules", "emperor.rules.test.yml"}} {
+		check := exec.Command(promtool, args...)
+		check.Dir = "../../contrib/monitoring"
+		if out, err := check.CombinedOutput(); err != nil {
+			t.Errorf("promtool %v: %v\n%s", args, err, out)
+		}
+	}
+}
 
 // Each metric of the alerts, the dashboard and the documents exists, and each one is documented.
 func TestMetricsOfTheShippedFiles(t *testing.T) {
