@@ -7,7 +7,7 @@ said() { grep -q -- "$1" /tmp/said; }
 no_file() { [ ! -e "$1" ]; }
 version_of() { dpkg-query -Wf '${Status} ${Version}' emperor; }
 main_pid() { systemctl show -p MainPID --value emperor; }
-serves() { curl -s --max-time 20 http://127.0.0.1:8094/page | grep -q "hello from inside"; }
+serves() { curl -s --max-time 5 http://198.18.0.1:8094/page | grep -q "hello from inside"; }
 
 # Beside programs of `make install`, which would run in place of the package's.
 dpkg -i "$old" >/tmp/said 2>&1
@@ -45,6 +45,7 @@ gid = nogroup
 END
 printf '[uwsgi]\nuid = nobody\ngid = nogroup\ncommand = sleep 1000000\n' >/etc/vassals/idle.ini
 before=$(sysctl -n net.ipv4.ip_forward)
+ip link add up0 type dummy && ip address add 198.18.0.1/30 dev up0 && ip link set up0 up # published ports are at addresses of the host
 expect "enable --now starts it" systemctl enable --now emperor
 systemctl -q is-active emperor || journalctl -u emperor --no-pager -o cat | tail -20
 up() { [ "$(emperor list -q --state running 2>/dev/null | wc -l)" = 2 ]; }
