@@ -22,7 +22,7 @@ const (
 	settled = 10 * time.Second
 	// walking is the time in each second for counting it. A vassal that is not counted in that time keeps its
 	// last count, or has its resident memory until then.
-	walking = 100 * time.Millisecond
+	walking = 50 * time.Millisecond
 )
 
 // Meter measures the resource usage of vassals, and reuses recent results. The zero value is
@@ -86,9 +86,13 @@ func (m *Meter) measure(pid int, is *measured) {
 	if a.Dir == "" {
 		u.CPU = namespaces.TreeUsage(pid).CPU.Seconds()
 	} else {
-		u.limits(vassalsOwn(a.Dir))
-		used, _ := a.CPU()
-		u.CPU = used.Seconds()
+		own := vassalsOwn(a.Dir)
+		stat := pairs(filepath.Join(own, "cpu.stat"))
+		u.limits(own, stat)
+		if u.CPU = float64(stat["usage_usec"]) / 1e6; own != a.Dir {
+			used, _ := a.CPU()
+			u.CPU = used.Seconds()
+		}
 	}
 	if charged, ok := a.Memory.Usage(); ok {
 		u.Memory, u.MemoryBy = charged, MemoryCharged
@@ -154,15 +158,22 @@ func vassalsOwn(dir string) string {
 	return dir
 }
 
-// limits reads the limits of a cgroup, the use against them, and how often they were met. A file
-// that is not there belongs to a controller that does not limit it.
-func (u *Usage) limits(dir string) {
+// limits reads the limits of a cgroup, the use against them, and how often they were met. Only the files of its controllers are
+// read, because the kernel takes as long to find none. stat is its cpu.stat.
+func (u *Usage) limits(dir string, stat map[string]uint64) {
 	file := func(name string) string { return filepath.Join(dir, name) }
-	u.Tasks, u.TasksMax, u.MemoryMax = count(file("pids.current")), count(file("pids.max")), count(file("memory.max"))
-	stat, memory := pairs(file("cpu.stat")), pairs(file("memory.events"))
+	hits := map[string]uint64{"cpu-quota": stat["nr_throttled"]}
 	u.Throttled = float64(stat["throttled_usec"]) / 1e6
-	hits := map[string]uint64{
-		"tasks-max": pairs(file("pids.events"))["max"], "memory-max": memory["max"], "memory-high": memory["high"], "cpu-quota": stat["nr_throttled"],
+	for _, controller := range words(file("cgroup.controllers")) {
+		switch controller {
+		case "pids":
+			u.Tasks, u.TasksMax = count(file("pids.current")), count(file("pids.max"))
+			hits["tasks-max"] = pairs(file("pids.events"))["max"]
+		case "memory":
+			events := pairs(file("memory.events"))
+			u.MemoryMax = count(file("memory.max"))
+			hits["memory-max"], hits["memory-high"] = events["max"], events["high"]
+		}
 	}
 	maps.DeleteFunc(hits, func(_ string, n uint64) bool { return n == 0 })
 	if len(hits) > 0 {
@@ -172,7 +183,7 @@ func (u *Usage) limits(dir string) {
 
 // count reads a file with one number. Without a number, as max, it is zero.
 func count(file string) uint64 {
-	text, _ := os.ReadFile(file)
+	text, _ := namespaces.ReadKernelFile(file)
 	n, _ := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
 	return n
 }
@@ -187,7 +198,7 @@ func pairs(file string) map[string]uint64 {
 }
 
 func words(file string) []string {
-	text, _ := os.ReadFile(file)
+	text, _ := namespaces.ReadKernelFile(file)
 	return strings.Fields(string(text))
 }
 

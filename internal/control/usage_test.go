@@ -1,10 +1,8 @@
 package control
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,12 +32,10 @@ func TestMemoryIsCountedRarely(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	for resident := "0"; resident == "0"; { // its program has no page yet
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", cmd.Process.Pid))
-		if err != nil {
-			t.Fatal(err)
+	for namespaces.UsageOf(cmd.Process.Pid).RSS == 0 { // its program has no page yet
+		if t.Context().Err() != nil {
+			t.Fatal(t.Context().Err())
 		}
-		resident = strings.Fields(string(text))[1]
 	}
 	synctest.Test(t, func(t *testing.T) {
 		m := &Meter{}

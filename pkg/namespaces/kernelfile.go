@@ -35,6 +35,13 @@ func readAt(dir int, path string, buffer []byte) (text []byte, err error) {
 	}
 }
 
+// ReadKernelFile reads a small file of procfs, sysfs or a cgroup with fewer system calls than package os, which asks for the size
+// and whether the file can be polled.
+func ReadKernelFile(path string) ([]byte, error) {
+	var buffer [1 << 10]byte
+	return readAt(unix.AT_FDCWD, path, buffer[:])
+}
+
 // namesIn lists an open directory of procfs. Package os would allocate 8 kB, which each
 // vassal would keep.
 func namesIn(dir int, buffer []byte) (names []string, err error) {
