@@ -12,6 +12,7 @@ import (
 	"net/textproto"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,8 +23,8 @@ import (
 type Client struct {
 	dir  string
 	http http.Client
-	// version is the emperor's, of its last answer. Empty: it has not answered.
-	version string
+	// version is the emperor's, of its last answer. Nil: it has not answered.
+	version atomic.Pointer[string]
 }
 
 // NewClient returns a client for the emperor with that runtime directory.
@@ -102,7 +103,8 @@ func (c *Client) open(ctx context.Context, alive func(next time.Duration), metho
 		return nil, c.explain(err)
 	}
 	alive(patience)
-	c.version = strings.TrimPrefix(answer.Header.Get("Server"), serverName)
+	version := strings.TrimPrefix(answer.Header.Get("Server"), serverName)
+	c.version.Store(&version)
 	if answer.StatusCode == http.StatusOK {
 		return answer.Body, nil
 	}
@@ -116,7 +118,12 @@ func (c *Client) open(ctx context.Context, alive func(next time.Duration), metho
 
 // Version returns the version of the emperor that has answered, with its commit and day where they are
 // known. Empty: none has answered, or it is too old to tell.
-func (c *Client) Version() string { return c.version }
+func (c *Client) Version() string {
+	if v := c.version.Load(); v != nil {
+		return *v
+	}
+	return ""
+}
 
 // explain adds the operator's remedy to the error of a socket that does not answer.
 func (c *Client) explain(err error) error {
