@@ -151,7 +151,7 @@ func (a Address) IP() (netip.Addr, error) {
 	return ip, fmt.Errorf("%s is not an IP address, and %s does not have it", Quote(a.Host), hostsFile)
 }
 
-// Answers reports whether a socket that listens at a is what is reached at to, on the same
+// Answers reports whether a client of to reaches a socket that listens at a, on the same
 // machine. Name servers are not asked.
 func (a Address) Answers(to Address) bool {
 	if a.Path != "" || to.Path != "" {

@@ -145,7 +145,7 @@ var rightNames = map[Right]string{Read: "read", Operate: "operate", Govern: "gov
 
 // writeRights writes docs/rights.md.
 func writeRights(w io.Writer) error {
-	_, err := io.WriteString(w, `# Who may do what
+	_, err := io.WriteString(w, `# Rights of clients
 
 <!-- This file is generated. Do not edit it: change internal/control/rights.go, then run make docs. -->
 

@@ -143,7 +143,7 @@ func (r *Reader) content(key, name string) ([]byte, error) {
 	return []byte(text), err
 }
 
-// recalled returns what an earlier reading of the operator's text has found, or find's result.
+// recalled returns the result of an earlier reading of the operator's text, or find's result.
 func recalled(r *Reader, what string, find func() (string, error)) (string, error) {
 	known := r.permissions.Recall
 	if known == nil || r.position.tenant {

@@ -155,7 +155,7 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	env = append(env, sockets...)
 	l.Step("become another program")
 	patch := b.blamed("unprivileged-binary-patch-arg", "unprivileged-binary-patch")
-	// The file is not examined: this process may read what the tenant may not.
+	// The file is not examined: this process may read files that the tenant may not.
 	failed := func(err error) error { return patch(fmt.Errorf("cannot become %q: %w", b.words[0], err)) }
 	l.MayExecute(path, failed)
 	if notice.ready {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Names of programs, and the first arguments of Helper, which decide what it does.
+// Names of programs, and the first arguments of Helper, which decide its task.
 const (
 	Server = "vassal-server"
 	Helper = "vassal-helper"

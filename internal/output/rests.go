@@ -42,7 +42,7 @@ type rests struct {
 	bytes int
 }
 
-// close closes a queue. What cannot be written in time is written later, or given up when too
+// close closes a queue. Lines that cannot be written in time are written later, or given up when too
 // much waits already; the log reports that.
 func (r *rests) close(q *termlog.Queue, to life, log *slog.Logger) {
 	left := q.Close(storing)

@@ -13,6 +13,7 @@ import (
 // Rules are the groups of phrases that are counted, in the order in which they are printed.
 var Rules = []Rule{
 	{"what is/was/it/the", regexp.MustCompile(`(?i)\bwhat\s+(is|was|it|the)\b`)},
+	{"what as subject or object", regexp.MustCompile(`(?i)\b(is|are|was|has|of|with|from|by|to|than|and|only|all|does|removes|reads|returns|decides?|knows?|shows?|says?|sees?|tells?|takes|lets|undoes)\s+what\b`)},
 	{"somebody/nobody/whoever", regexp.MustCompile(`(?i)\b(somebody|whoever|nobody)\b`)},
 	{"that of/those that/of which", regexp.MustCompile(`(?i)\b(that\s+of|those\s+(that|of)|of\s+which)\b`)},
 }

@@ -35,7 +35,7 @@ type Exporter struct {
 	lost       int // traces, since the last complaint
 }
 
-// Run reads the transitions and notes of an emperor until there are no more, and sends what waits then. It never
+// Run reads the transitions and notes of an emperor until there are no more, and sends the waiting ones then. It never
 // delays the emperor: while the receiver does not answer traces are dropped.
 func (x *Exporter) Run(transitions <-chan emperor.Transition) {
 	waiting, ended := make(chan []span, maxWaiting), make(chan struct{})

@@ -100,7 +100,7 @@ func (c *collector) add(t emperor.Transition) []span {
 	return l.spans(t)
 }
 
-// waiting notes what a boot waits for from now on. Empty: nothing any more.
+// waiting records the object that a boot waits for from now on. Empty: nothing any more.
 func (l *launch) waiting(text string, now time.Time) {
 	if l.wait != "" {
 		l.waits[len(l.waits)-1].end = now

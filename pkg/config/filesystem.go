@@ -8,7 +8,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// systemPaths are the read-only paths of protect-system = full, and homePaths those of protect-home (systemd.exec(5)).
+// systemPaths are the read-only paths of protect-system = full, and homePaths the paths of protect-home (systemd.exec(5)).
 var (
 	systemPaths = []string{"/usr", "/boot", "/efi", "/etc"}
 	homePaths   = []string{"/home", "/root", "/run/user"}

@@ -67,7 +67,7 @@ func (v *Vassal) Spoken(option string) string {
 	return "http"
 }
 
-// Early returns the sockets that are bound before privileges are dropped: those of routers,
+// Early returns the sockets that are bound before privileges are dropped: sockets of routers,
 // because their ports may be below 1024. (uWSGI's router needs a shared socket for that.) Sockets
 // in a tenant's own file are excluded.
 func (v *Vassal) Early() (list []Socket) {

@@ -10,7 +10,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Landlocks are what a vassal and its programs may do with files and ports: by the operator, and by the
+// Landlocks are the permitted accesses of a vassal and its programs to files and ports: by the operator, and by the
 // tenant's own file, which can only restrict more.
 type Landlocks [2]namespaces.Landlock
 

@@ -23,7 +23,7 @@ type Limiting struct {
 // OwnerGroup is the group of emperor-limit-group that stands for a group of each owner.
 const OwnerGroup = "owner"
 
-// File is what an emperor knows about the file of a vassal.
+// File has the facts about the file of a vassal.
 type File struct {
 	// Tenant: its owner is neither root nor the emperor's user. UID is the owner.
 	Tenant bool

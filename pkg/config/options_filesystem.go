@@ -14,7 +14,7 @@ import (
 
 // Files are a vassal's options about its view of the file system. They need a mount namespace.
 type Files struct {
-	// Places are those of the lines, with the line in Where.
+	// Places are the places of the lines, with the line in Where.
 	Places []namespaces.Place
 	// Tmp: own directories for temporary files. Devices: a /dev with few devices.
 	Tmp, Devices bool
@@ -76,7 +76,7 @@ var fileOptions = option.Rows[Vassal]{
 	},
 	{
 		Name: "proc-subset", Group: "Files", Arg: "SUBSET", Def: "all", Guard: true, Tyrant: true, Early: true,
-		Help: "files of an own /proc: all, or pid, which are only those of processes", Set: setProcSubset,
+		Help: "files of an own /proc: all, or pid, which has only directories of processes", Set: setProcSubset,
 	},
 	{
 		Name: "protect-home", Group: "Files", Arg: "[MODE]", Guard: true, Tyrant: true, Early: true,
@@ -87,7 +87,7 @@ var fileOptions = option.Rows[Vassal]{
 	},
 	{
 		Name: "protect-kernel-tunables", Group: "Files", Def: "true", Guard: true, Tyrant: true, Early: true,
-		Help: "an own /proc/sys is read-only but for net; off: hooks can set those of the ipc and uts namespaces, and root those of the host",
+		Help: "an own /proc/sys is read-only but for net; off: hooks can set values of the ipc and uts namespaces, and root all values of the host",
 		Set: func(v *Vassal, t option.Value) error {
 			v.Files.Proc.Tunables = !option.ParseBool(t.Text) && (!t.Tenant || v.Files.Proc.Tunables)
 			return nil

@@ -40,7 +40,7 @@ var idOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-id-range", Group: "Vassals", Arg: "BASE:SIZE[:COUNT]", Guard: true,
 		Help: "ids of the host for vassals with user among emperor-use-clone: COUNT ranges of SIZE ids from BASE on, one for each vassal, or " +
-			"auto: those of \"emperor\" in /etc/subuid and /etc/subgid (user_namespaces(7))",
+			"auto: the ranges of the user \"emperor\" in /etc/subuid and /etc/subgid (user_namespaces(7))",
 		Set: setIDRange,
 	},
 

@@ -68,7 +68,7 @@ func oneNetwork(entries []dialect.Entry, problems *Problems) {
 		}
 	}
 	if operators != nil && tenants != nil && operators.Value != tenants.Value {
-		problems.Add(tenants.Origin, "network", fmt.Sprintf("the operator's text says %s (%s)", operators.Value, operators.Origin), "drop the line")
+		problems.Add(tenants.Origin, "network", fmt.Sprintf("the operator has set %s (%s)", operators.Value, operators.Origin), "drop the line")
 	}
 }
 

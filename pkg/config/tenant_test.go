@@ -56,7 +56,7 @@ func TestTenantCannotSay(t *testing.T) {
 		"a limit by a variable":  {own: "memory-max = $(PASSED)m", want: "memory-max: in a tenant's file the value is read before"},
 		"a limit given twice":    {own: "network-limit = 1mbit\nnetwork-limit = 2mbit", want: "the emperor cannot read it here"},
 		"another value of one":   {before: "x = 1", own: "x = 2\nnetwork-interface = eth%(x)", want: "the emperor cannot read it here"},
-		"another network":        {own: "network = routed", after: "network = none", want: "a.ini:3: network: the operator's text says none (/after.ini:2)"},
+		"another network":        {own: "network = routed", after: "network = none", want: "a.ini:3: network: the operator has set none (/after.ini:2)"},
 		"the user":               {own: "uid = 0", want: "a.ini:3: uid: not permitted"},
 		"the user, a template":   {after: "uid = www", want: "/after.ini:2: uid: the vassal runs as the owner of its file (emperor-tyrant)"},
 		"a fallback":             {own: "fallback-config = /root/a.ini", want: "fallback-config: not permitted"},

@@ -239,7 +239,7 @@ type Process interface {
 	Stop(graceful bool)
 	// Kill ends it, and in time all that it started.
 	Kill()
-	// Clear removes what the generation left behind, runs the hooks of its end, which
+	// Clear removes the remaining resources of the generation, runs the hooks of its end, which
 	// are called off when ctx ends, and returns when all that is confirmed.
 	Clear(ctx context.Context) error
 	// LastLine is the last line that the program of the generation printed, and not
@@ -294,7 +294,7 @@ type Activation interface {
 	// Lost reports whether its path was removed, so that no client finds it. It may
 	// block until ctx ends.
 	Lost(ctx context.Context) bool
-	// Close closes the socket and removes what it left.
+	// Close closes the socket and removes its path.
 	Close() error
 }
 

@@ -97,7 +97,7 @@ func (a *Attachment) Vars() (vars []string) {
 type attached interface {
 	// Attachment is its place in the network. Nil: it has none. It does not block.
 	Attachment() *Attachment
-	// Adjust takes over what is live in a new configuration. After an error the former one is in
+	// Adjust takes over the live options in a new configuration. After an error the former one is in
 	// effect.
 	Adjust(ctx context.Context, p Plan) error
 }
@@ -110,7 +110,7 @@ func (v *vassal) attachment() *Attachment {
 	return nil
 }
 
-// subject returns what live options change: the network, the limits, or both.
+// subject returns the objects that live options change: the network, the limits, or both.
 func subject(options []string) string {
 	var network, limits bool
 	for _, name := range options {

@@ -113,7 +113,7 @@ type networkLoss struct {
 	cutReason string
 }
 
-// insides are what the process of a vassal has shown about itself; zero: nothing.
+// insides are the facts that the process of a vassal has reported about itself; zero: nothing.
 type insides struct {
 	usesOrders bool           // it answers on the order channel
 	program    int            // the child that it supervises, in its own pid namespace; zero: none

@@ -52,7 +52,7 @@ func ownCgroup(in inheritance, clone namespaces.Flags, dropped bool, log *slog.L
 }
 
 // limitVassals makes the cgroups of vassals and hooks limited ones, where the service manager permits it,
-// and reports once what is missing.
+// and reports missing ones once.
 func limitVassals(root *namespaces.CgroupRoot, log *slog.Logger) {
 	l := root.EnableLimits(supervisorLimits, hookLimits)
 	if l.Why != nil {

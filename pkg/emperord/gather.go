@@ -65,7 +65,7 @@ type beginning struct {
 	log      *slog.Logger
 }
 
-// gather makes everything that is not inherited, in an order that holds what an operator relies on: locks are
+// gather makes everything that is not inherited, in an order that operators rely on: locks are
 // taken and hooks run before sockets are bound, and all that needs root comes before the drop
 // of privileges. After an error nothing is left.
 func gather(ctx context.Context, b beginning) (_ *gathered, err error) {

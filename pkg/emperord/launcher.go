@@ -42,7 +42,7 @@ func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 	return s
 }
 
-// parts are what an emperor is made of, beside its options.
+// parts are the parts of an emperor beside its options.
 type parts struct {
 	monitors []monitor.Monitor
 	launcher *process.Launcher

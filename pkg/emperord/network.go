@@ -176,7 +176,7 @@ func (g *gathered) examineHost() error {
 	return nil
 }
 
-// collectors returns what is served with the emperor's metrics: of a custom emperor, and of the
+// collectors returns the metrics that are served with the emperor's metrics: of a custom emperor, and of the
 // built-in network.
 func (g *gathered) collectors(a Additions) []prometheus.Collector {
 	if g.input.options.Network.Mode.Kind == "" || a.Network != nil {
@@ -192,7 +192,7 @@ func closeNetwork(stage *network.Stage, log *slog.Logger) {
 	}
 }
 
-// forgotten releases what belongs to the name of a vassal that is gone.
+// forgotten releases the resources of the name of a vassal that is gone.
 func (g *gathered) forgotten(name string) {
 	g.output.Forget(name)
 	if g.connections != nil {

@@ -123,7 +123,7 @@ func (s *sockets) keepers(e *emperor.Emperor, quiet string) (list []actor) {
 	return list
 }
 
-// servers answer also while the emperor stops: clients then see what delays the end. Only
+// servers answer also while the emperor stops: clients then see the reason of a delay. Only
 // questions are answered meanwhile.
 func (s *sockets) servers(e *emperor.Emperor, answers *control.Server, page *webpage.Site) (list []actor) {
 	add := func(name string, serve func(context.Context) error, reopen func() error) {

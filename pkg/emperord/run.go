@@ -26,7 +26,7 @@ type outside struct {
 	ready   func() // called when the log and the pid file exist
 }
 
-// run gathers what the emperor needs, and governs until ctx ends.
+// run gathers the possessions of the emperor, and governs until ctx ends.
 func run(ctx context.Context, around outside, o *config.Emperor, a Additions, warnings config.Problems) error {
 	log, kept := watched(o, slog.New(handler(around.stderr, o, around.level)))
 	warnRights(log, o)
@@ -61,7 +61,7 @@ type wiring struct {
 	traces      func()
 }
 
-// wired starts what launches need, and makes the other parts, top to bottom.
+// wired starts the tools of launches, and makes the other parts, top to bottom.
 func wired(ctx context.Context, around outside, g *gathered) (*wiring, error) {
 	o, log, metrics := g.input.options, g.input.log, g.sockets.metrics
 	launches := launcher(g, metrics.Hook)

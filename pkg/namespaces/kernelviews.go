@@ -143,7 +143,7 @@ func restrict(mount *os.File, name, writable string) error {
 	return nil
 }
 
-// again mounts a file of a mount on itself, with what is mounted below it, and with more attributes.
+// again mounts a file of a mount on itself, with all mounts below it, and with more attributes.
 func again(mount *os.File, name string, attributes uint64) error {
 	dir := int(mount.Fd())
 	tree, err := unix.OpenTree(dir, name, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_SYMLINK_NOFOLLOW)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Landlock is what a process and its programs may do with files and ports (landlock(7)). A kind of
+// Landlock has the permitted accesses of a process and its programs to files and ports (landlock(7)). A kind of
 // access without a list is not restricted. A path includes everything below it; with - in front of it
 // it may be missing.
 type Landlock struct {

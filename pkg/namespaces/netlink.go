@@ -58,7 +58,7 @@ type Change struct {
 
 // Apply sends changes to the kernel, in order. It returns the first failure of a change that
 // is not optional, with the kernel's explanation. The kernel continues after a failure, so the
-// caller undoes what it no longer wants.
+// caller undoes unwanted changes.
 func (n *Netlink) Apply(changes ...Change) error {
 	requests := make([]*nl.NetlinkRequest, len(changes))
 	for i, c := range changes {

@@ -237,7 +237,7 @@ func (g guard) rules() (rules []rule) {
 // net/netfilter/nft_limit.c): a few of the largest packets.
 const burst = 256 << 10
 
-// forgeries selects what a vassal on a bridge must not send: frames with another hardware address,
+// forgeries selects forbidden traffic of a vassal on a bridge: frames with another hardware address,
 // or to another VLAN; packets with the address of others, and answers that claim it; the words of a
 // router or of a DHCP server.
 func (g guard) forgeries() []rule {

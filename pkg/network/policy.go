@@ -17,7 +17,7 @@ type Policy struct {
 	Group uint32
 	// Pool has the vassals' addresses, at most one prefix of each family.
 	Pool []netip.Prefix
-	// NAT masquerades what leaves the host, by family: IPv4, IPv6.
+	// NAT masquerades packets that leave the host, by family: IPv4, IPv6.
 	NAT [2]bool
 	// Between: vassals may reach each other.
 	Between bool
@@ -180,7 +180,7 @@ func (p *Policy) forward(byFamily []*sets) (rules []rule) {
 		when(count(counterRefused), drop))
 }
 
-// input decides what vassals reach of the host itself.
+// input decides which ports of the host itself vassals reach.
 func (p *Policy) input() []rule {
 	rules := []rule{
 		when(notInGroup(in, p.Group), accept),
@@ -220,7 +220,7 @@ func toPorts(p spec.Ports) (r rule) {
 	})
 }
 
-// leaving masquerades what leaves the pool, and what a vassal sends to itself by a published port.
+// leaving masquerades packets that leave the pool, and packets of a vassal to itself by a published port.
 func (p *Policy) leaving(byFamily []*sets) (rules []rule) {
 	for _, prefix := range p.Pool {
 		f := familyOf(prefix.Addr())

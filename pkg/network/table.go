@@ -179,7 +179,7 @@ func (t *Table) Replace(remove, add []Element) error {
 }
 
 // send deletes and adds elements in one transaction. When that fails, the table may be gone, or the
-// answer was lost: the whole table with all elements is what is wanted.
+// answer was lost: the wanted table has all elements.
 func (t *Table) send(drop, put map[string][]nftables.SetElement) error {
 	if t.unknown {
 		return t.install()

@@ -23,7 +23,7 @@ type trial struct {
 	ipv6 bool
 	// answer at port 53 of an address that no program has by itself.
 	answer error
-	// drops are chains of other programs that drop what the host forwards.
+	// drops are chains of other programs that drop forwarded packets.
 	drops []string
 }
 

@@ -76,7 +76,7 @@ func (c *connecting) steps() []func(context.Context) error {
 	}
 }
 
-// leave closes what only Up needs.
+// leave closes the handles that only Up needs.
 func (c *connecting) leave() {
 	if c.in != nil {
 		c.in.Close()
@@ -302,7 +302,7 @@ func nameOf(index namespaces.Index) string {
 	return "number " + strconv.Itoa(int(index))
 }
 
-// undo takes back what the steps have made.
+// undo reverses the steps.
 func (c *connecting) undo() error {
 	l := c.link
 	if l.Index == 0 && l.HostInterface != "" {

@@ -20,7 +20,7 @@ import (
 // memfd.
 const stateEnv = "EMPEROR_RESUME_FD"
 
-// state is what a vassal leaves to its next program, which is in the same process (execve(2)):
+// state is the input of the next program of a vassal, which is in the same process (execve(2)):
 // that one does not park again, and repeats no work for the emperor. There are two reasons for
 // a next program: a fallback configuration, and C functions, which only the native twin can
 // call.

@@ -29,7 +29,7 @@ type vassal struct {
 	stage    stage
 }
 
-// input is what this process was started with. Nothing changes it.
+// input has the arguments and descriptors of this process. Nothing changes it.
 type input struct {
 	// args is the command line, without the name of the program.
 	args []string

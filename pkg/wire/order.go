@@ -151,7 +151,7 @@ const (
 	Ready NoticeKind = "ready"
 	// Failed: the order could not take effect; the vassal continues as before.
 	Failed NoticeKind = "failed"
-	// Undone: the order could not take effect; what served was ended for it and started
+	// Undone: the order could not take effect; the serving workers were ended for it and started
 	// again.
 	Undone NoticeKind = "undone"
 	// Anew: the order needs a new process; the vassal continues as before until then.

@@ -50,7 +50,7 @@ type Row[T any] struct {
 	Tyrant bool
 	// Early: the emperor acts on the option before the clone, also on one in a tenant's file.
 	Early bool
-	// Secret: the value is KEY=VALUE, and only the operator may read what stands behind the sign.
+	// Secret: the value is KEY=VALUE, and only the operator may read the text behind the sign.
 	Secret bool
 	// Misreads reports whether a shell, or the splitting of the value into words, may
 	// misinterpret a file name in the value that is not a plain word. Nil: never.

@@ -27,7 +27,7 @@ import (
 type Launcher struct {
 	// Program is the path of the vassal program. Required.
 	Program string
-	// Programs hold it and its companions open. Nil: each launch executes what is at Program then.
+	// Programs hold it and its companions open. Nil: each launch executes the file that is at Program then.
 	Programs *libexec.Programs
 	// Clone lists the new namespaces of each vassal.
 	Clone namespaces.Flags
@@ -77,7 +77,7 @@ type Launcher struct {
 	// Wrappers are programs of the operator that replace vassals, such as
 	// uwsgi.
 	Wrappers Wrappers
-	// Templates reads what stands around the configuration of vassals whose working
+	// Templates reads the texts around the configuration of vassals whose working
 	// directory is dir, anew for each launch. Nil: nothing does.
 	Templates func(dir string) (*wire.Templates, error)
 	// NotifyDir is where each generation gets a socket for sd_notify(3). Empty:

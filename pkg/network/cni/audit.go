@@ -38,7 +38,7 @@ func (n *Networks) stray() ([]*Attachment, error) {
 	}), nil
 }
 
-// CollectStray removes attachments that no vassal has, and lets plugins remove what is not in use.
+// CollectStray removes attachments that no vassal has, and lets plugins remove unused resources.
 // It returns the names. dry: it removes nothing.
 func (n *Networks) CollectStray(ctx context.Context, dry bool) (names []string, err error) {
 	stray, err := n.stray()
@@ -54,7 +54,7 @@ func (n *Networks) CollectStray(ctx context.Context, dry bool) (names []string, 
 	return names, err
 }
 
-// collectUnused lets plugins remove what no attachment uses, in networks whose configuration states
+// collectUnused lets plugins remove resources that no attachment uses, in networks whose configuration states
 // that it is for this emperor alone ("disableGC": false): of the attachments of other programs
 // the emperor knows nothing.
 func (n *Networks) collectUnused(ctx context.Context) error {

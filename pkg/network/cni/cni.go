@@ -143,7 +143,7 @@ type Attachment struct {
 	netns netns.NsHandle
 }
 
-// record is what an attachment needs for its removal, also by the next emperor. It is written
+// record has the data for the removal of an attachment, also by the next emperor. It is written
 // before the first plugin runs.
 type record struct {
 	Vassal       string          `json:"vassal"`

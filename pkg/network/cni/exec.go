@@ -35,7 +35,7 @@ type PortMapping struct {
 }
 
 // Rate is the value of Bandwidth, in bits per second and bits. Zero: no limit. The vassal's
-// ingress is what it receives.
+// ingress is the traffic to it.
 type Rate struct {
 	IngressRate  uint64 `json:"ingressRate,omitempty"`
 	IngressBurst uint64 `json:"ingressBurst,omitempty"`

@@ -33,7 +33,7 @@ type Setup struct {
 	Pool []netip.Prefix `json:"pool"`
 	// Between: vassals may reach each other.
 	Between bool `json:"between"`
-	// UID and GID are what a responder that is root becomes.
+	// UID and GID are the user that a responder of root becomes.
 	UID int `json:"uid"`
 	GID int `json:"gid"`
 }

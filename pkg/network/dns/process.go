@@ -107,7 +107,7 @@ const (
 	lineCount  = 20
 )
 
-// listen logs what the process prints, and returns the first line.
+// listen logs the output of the process, and returns the first line.
 func (p *process) listen(log *slog.Logger) (first string) {
 	defer p.stderr.Close()
 	lines := bufio.NewScanner(p.stderr)

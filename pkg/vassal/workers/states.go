@@ -62,11 +62,11 @@ const (
 	doCheck workerEffect = "check"
 	// doProbe starts the probe.
 	doProbe workerEffect = "probe"
-	// doReady runs the hooks of a ready worker, and continues what waits for one.
+	// doReady runs the hooks of a ready worker, and continues steps that wait for one.
 	// doProve does too, and sets the time of proof.
 	doReady workerEffect = "ready"
 	doProve workerEffect = "prove"
-	// doProven continues what waits for a proven worker.
+	// doProven continues steps that wait for a proven worker.
 	doProven workerEffect = "proven"
 	// doAwaitFront removes the end of the time of proof.
 	doAwaitFront workerEffect = "await-front"
