@@ -13,7 +13,7 @@ emperor-use-clone = pid,uts,net,ipc,fs,user,cgroup
 emperor-tyrant = true
 emperor-id-range = 1000000:65536
 emperor-network = routed
-reload-mercy = 2
+reload-mercy = 1
 metrics = 127.0.0.1:8094
 END
 echo "hello from inside" >/home/shop/page

@@ -96,7 +96,11 @@ func isolated(t *testing.T, a *syscall.SysProcAttr) bool {
 		return true
 	}
 	needRoot(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	limit := 3 * patience
+	if os.Getenv("EMPEROR_SOAK") != "" {
+		limit = time.Hour
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), isolatedEnv+"="+t.Name(), quickEnv)
