@@ -158,7 +158,10 @@ func (d *direct) answer() (answered bool) {
 	s, r := d.server, &d.request
 	d.w.begin(&r.Request)
 	r.RemoteAddr = d.remote
-	d.x = exchange{ResponseWriter: &d.w, r: &r.Request, started: time.Now(), connection: connection{web: true, draining: d.draining}, pages: s.config.Options.Pages}
+	d.x = exchange{
+		ResponseWriter: &d.w, r: &r.Request, started: time.Now(), connection: connection{web: true, draining: d.draining},
+		pages: s.config.Options.Pages,
+	}
 	x := &d.x
 	d.conn.answering.Store(true)
 	s.prepare(s.counters.active.Add(1))

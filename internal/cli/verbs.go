@@ -134,7 +134,8 @@ func (o *operator) do(ctx context.Context, c *cobra.Command, name string, verb e
 // report prints the result of a finished operation.
 func (o *operator) report(c *cobra.Command, a control.Answer) {
 	if a.Error == "" && a.Done {
-		fmt.Fprintf(c.OutOrStdout(), "%s: %s, generation %d, config %s%s\n", readable.Clean(a.Name), a.Vassal.State, a.Vassal.Generation, a.Vassal.Config, o.gapOf(a.Vassal))
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s, generation %d, config %s%s\n", readable.Clean(a.Name), a.Vassal.State, a.Vassal.Generation,
+			a.Vassal.Config, o.gapOf(a.Vassal))
 	}
 }
 

@@ -83,7 +83,10 @@ func setKeptNamespace(v *Vassal, t option.Value) error {
 func Shared(v *Vassal, own namespaces.Flags) (p Problem, ok bool) {
 	n := v.Namespaces
 	if missing := n.Needed &^ own; missing != 0 {
-		return Problem{Origin: v.Origin("unshare"), Key: "unshare", What: fmt.Sprintf("the vassal has no namespace of its own for %s", missing), Hint: fmt.Sprintf("%s in emperor-use-clone", missing)}, true
+		return Problem{
+			Origin: v.Origin("unshare"), Key: "unshare", What: fmt.Sprintf("the vassal has no namespace of its own for %s", missing),
+			Hint: fmt.Sprintf("%s in emperor-use-clone", missing),
+		}, true
 	}
 	if n.Network == "" {
 		return p, false

@@ -158,5 +158,6 @@ func environOf(pid int) ([]string, error) {
 
 // concernsItself reports whether a variable is about how a process was started.
 func concernsItself(key string) bool {
-	return key == "NOTIFY_SOCKET" || key == "MAINPID" || strings.HasPrefix(key, "LISTEN_") || strings.HasPrefix(key, "UWSGI_") || strings.HasPrefix(key, "EMPEROR_")
+	return key == "NOTIFY_SOCKET" || key == "MAINPID" || strings.HasPrefix(key, "LISTEN_") ||
+		strings.HasPrefix(key, "UWSGI_") || strings.HasPrefix(key, "EMPEROR_")
 }
