@@ -57,15 +57,22 @@ func Adopt(name, address string, fd int) (*Socket, error) {
 
 // As returns the same socket under another name. Each has a descriptor of its own.
 func (s *Socket) As(name, address string) (*Socket, error) {
-	fd, err := unix.FcntlInt(s.file.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	fd, err := unix.FcntlInt(s.FD(), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
 		return nil, fmt.Errorf("cannot share %s %q: %w", s.Name, s.Address, err)
 	}
 	return &Socket{Name: name, Address: address, file: os.NewFile(uintptr(fd), name)}, nil
 }
 
-// FD returns the descriptor, which the Socket keeps.
-func (s *Socket) FD() uintptr { return s.file.Fd() }
+// FD returns the descriptor, which the Socket keeps. It does not change whether the socket blocks,
+// because another process, or another part of this one, may accept from it.
+func (s *Socket) FD() uintptr {
+	number := ^uintptr(0)
+	if raw, err := s.file.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { number = fd })
+	}
+	return number
+}
 
 // Variables describe to a program the sockets from descriptor 3 on (sd_listen_fds(3)).
 // LISTEN_PID is not among them.

@@ -55,6 +55,28 @@ func TestListen(t *testing.T) {
 	}
 }
 
+// The number of the descriptor of a socket from which another listener accepts can be asked for: its waits
+// go on to end at their deadlines.
+func TestDescriptorStaysAsItIs(t *testing.T) {
+	s := mustListen(t, "@emperor-test-"+filepath.Base(t.TempDir()), options())
+	l, err := net.FileListener(s.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	same, err := s.As("socket", "again")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer same.Close()
+	for _, x := range []*Socket{s, same} {
+		flags, err := unix.FcntlInt(x.FD(), unix.F_GETFL, 0)
+		if err != nil || flags&unix.O_NONBLOCK == 0 {
+			t.Errorf("%s blocks: %v", x.Address, err)
+		}
+	}
+}
+
 func TestListenErrors(t *testing.T) {
 	dir := t.TempDir()
 	busy := mustListen(t, filepath.Join(dir, "busy"), options())

@@ -113,7 +113,7 @@ func TestStopDuringTheBootIsNotLost(t *testing.T) {
 		emperor := os.NewFile(uintptr(pair[0]), "emperor")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		v := newVassal(input{log: slog.New(slog.DiscardHandler)}, ownPrograms{})
-		v.link.pipe, v.signals.stop = newPipe(pair[1]), cancel
+		v.link.pipe, v.signals.stop = wire.NewVassalPipe(pair[1]), cancel
 		steps := []step{
 			{"listen to the emperor", listen(&v.signals, &v.link, &v.progress, v.log, v.quit)},
 			{"look away", func(ctx context.Context) error {
@@ -134,7 +134,7 @@ func TestStopDuringTheBootIsNotLost(t *testing.T) {
 		v.signals.end()
 		signal.Stop(v.signals.arrived)
 		emperor.Close()
-		v.link.pipe.file.Close()
+		v.link.pipe.Close()
 		cancel(nil)
 	}
 }
@@ -159,7 +159,7 @@ func TestReloadDuringTheBootIsNotLost(t *testing.T) {
 		emperor := os.NewFile(uintptr(pair[0]), "emperor")
 		stopped, cancel := context.WithCancelCause(t.Context())
 		v := newVassal(input{log: slog.New(slog.DiscardHandler)}, ownPrograms{})
-		v.link.pipe, v.signals.stop = newPipe(pair[1]), cancel
+		v.link.pipe, v.signals.stop = wire.NewVassalPipe(pair[1]), cancel
 		if err := listen(&v.signals, &v.link, &v.progress, v.log, v.quit)(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -175,6 +175,6 @@ func TestReloadDuringTheBootIsNotLost(t *testing.T) {
 		}
 		signal.Stop(v.signals.arrived)
 		emperor.Close()
-		v.link.pipe.file.Close()
+		v.link.pipe.Close()
 	}
 }

@@ -127,7 +127,7 @@ func (v *vassal) takeOver(s *state) error {
 func (l *link) leave(s *state) (fds []int) {
 	s.Notify = l.notify
 	if l.pipe != nil {
-		s.Pipe = int(l.pipe.file.Fd())
+		s.Pipe = l.pipe.FD()
 		fds = append(fds, s.Pipe)
 	}
 	l.orders.Flush(flushWait)
@@ -142,7 +142,7 @@ func (l *link) leave(s *state) (fds []int) {
 func (l *link) resume(s *state) {
 	l.notify = s.Notify
 	if s.Pipe > 0 {
-		l.pipe = newPipe(s.Pipe)
+		l.pipe = wire.NewVassalPipe(s.Pipe)
 	}
 	if s.Orders > 0 {
 		l.orders = wire.NewVassalEnd(s.Orders)

@@ -24,10 +24,10 @@ const flushWait = time.Second
 // link is the connection to the emperor: a pipe for single bytes, and a channel for orders and
 // notices. Without an emperor it sends nothing and never delivers.
 type link struct {
-	pipe   *pipe           // nil: none
-	orders *wire.VassalEnd // nil: none, or the first order has not arrived
-	parked int             // the descriptor on which the first order arrives; 0: none
-	notify []string        // the variables by which a program that replaces this one notifies the emperor (sd_notify(3))
+	pipe   *wire.VassalPipe // nil: none
+	orders *wire.VassalEnd  // nil: none, or the first order has not arrived
+	parked int              // the descriptor on which the first order arrives; 0: none
+	notify []string         // the variables by which a program that replaces this one notifies the emperor (sd_notify(3))
 	log    *slog.Logger
 
 	commands <-chan wire.Command // closed when the emperor is gone
@@ -42,8 +42,8 @@ func (l *link) open() error {
 		return err
 	}
 	if ok {
-		l.pipe = newPipe(fd)
-		if err := l.pipe.report(wire.Spawned); err != nil {
+		l.pipe = wire.NewVassalPipe(fd)
+		if err := l.pipe.Report(wire.Spawned); err != nil {
 			return err
 		}
 		if path, ok := os.LookupEnv("NOTIFY_SOCKET"); ok {
@@ -72,7 +72,7 @@ func (l *link) await() (*wire.Order, error) {
 }
 
 // receiveCommands starts to receive the emperor's commands. It is called once.
-func (l *link) receiveCommands() { l.commands = l.pipe.commands() }
+func (l *link) receiveCommands() { l.commands = l.pipe.Commands() }
 
 // receiveOrders starts to receive the orders after the first: requests to reload with other
 // bytes, each to be answered by one notice with its serial. It is called once, after the boot.
@@ -100,7 +100,7 @@ func (l *link) receiveOrders() <-chan wire.Order {
 // among the last ones. It refuses the last orders with the reason.
 func (l *link) silence(reason string) (stop bool) {
 	if l.commands != nil {
-		_ = l.pipe.file.SetReadDeadline(time.Unix(1, 0))
+		l.pipe.StopReceiving()
 		for c := range l.commands {
 			stop = stop || c != wire.Reload
 		}
@@ -126,13 +126,13 @@ func (l *link) close() {
 		l.orders.Close()
 	}
 	if l.pipe != nil {
-		l.pipe.file.Close()
+		l.pipe.Close()
 	}
 }
 
 // report sends a byte. The end of the emperor is not an error here: commands reports it.
 func (l *link) report(r wire.Report) {
-	if err := l.pipe.report(r); err != nil {
+	if err := l.pipe.Report(r); err != nil {
 		l.log.Debug("the emperor does not listen", "error", err)
 	}
 }
@@ -200,7 +200,7 @@ func (l *link) announceProgram(o *config.Vassal, child int) error {
 		return errors.New("the command of ready-probe is too long: put it into a script")
 	}
 	if n.Probe == nil {
-		if err := l.pipe.report(wire.Accepting); err != nil {
+		if err := l.pipe.Report(wire.Accepting); err != nil {
 			return err
 		}
 	}

@@ -107,7 +107,7 @@ func (l *link) requestConfig(order *wire.Order) error {
 	if err := wire.Pushable(order.Config); err != nil {
 		return err
 	}
-	return l.pipe.report(wire.SendConfig)
+	return l.pipe.Report(wire.SendConfig)
 }
 
 // execute replaces this process, by a program in PATH if its name has no slash, as

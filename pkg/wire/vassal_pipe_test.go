@@ -1,4 +1,4 @@
-package vassal
+package wire
 
 import (
 	"bytes"
@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // An emperor that does not read blocks no report. It receives each one later, except
@@ -17,21 +15,21 @@ func TestReportsToAnEmperorThatIsStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, emperor := newPipe(pair[1]), os.NewFile(uintptr(pair[0]), "emperor")
+	p, emperor := NewVassalPipe(pair[1]), os.NewFile(uintptr(pair[0]), "emperor")
 	defer emperor.Close()
 	const beats = 1 << 16 // more than any socket holds, one byte each
 	for range beats {
-		if err := p.report(wire.Heartbeat); err != nil {
+		if err := p.Report(Heartbeat); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, r := range []wire.Report{wire.Loyal, wire.Heartbeat, wire.Withdraw} {
-		if err := p.report(r); err != nil {
+	for _, r := range []Report{Loyal, Heartbeat, Withdraw} {
+		if err := p.Report(r); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var heard []byte
-	for !bytes.Contains(heard, []byte{byte(wire.Loyal)}) || !bytes.Contains(heard, []byte{byte(wire.Withdraw)}) {
+	for !bytes.Contains(heard, []byte{byte(Loyal)}) || !bytes.Contains(heard, []byte{byte(Withdraw)}) {
 		some := make([]byte, 1<<10)
 		n, err := emperor.Read(some)
 		if err != nil {
@@ -39,12 +37,12 @@ func TestReportsToAnEmperorThatIsStopped(t *testing.T) {
 		}
 		heard = append(heard, some[:n]...)
 	}
-	if n := bytes.Count(heard, []byte{byte(wire.Heartbeat)}); n == 0 || n >= beats {
+	if n := bytes.Count(heard, []byte{byte(Heartbeat)}); n == 0 || n >= beats {
 		t.Errorf("%d heartbeats were heard of %d", n, beats)
 	}
 	emperor.Close()
 	for range 2 {
-		err = p.report(wire.Heartbeat)
+		err = p.Report(Heartbeat)
 	}
 	if err == nil {
 		t.Error("the end of the emperor is no error")
