@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -92,6 +94,16 @@ func (c *connections) leave(since time.Time, grace time.Duration) (open, h2 int)
 		n.Close()
 	}
 	return open, h2
+}
+
+// abort closes all connections.
+func (c *connections) abort() {
+	c.mu.Lock()
+	list := slices.Collect(maps.Keys(c.open))
+	c.mu.Unlock()
+	for _, n := range list {
+		n.Close()
+	}
 }
 
 func later(a, b time.Time) time.Time {

@@ -52,16 +52,33 @@ func Main() {
 		return
 	}
 	debug.SetGCPercent(gcPercent)
+	termlog.OutliveReader()
+	if o, err := serving.InheritedSole(); o != nil || err != nil {
+		mainSole(o, err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	context.AfterFunc(ctx, stop)                           // a second signal ends the process at once
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // not ignored: programs would inherit that
-	termlog.OutliveReader()
 	stderr := termlog.Own()
 	startupError, err := serving.StartupError()
 	if err == nil {
 		err = runWith(ctx, os.Args[1:], startupError, &Config{Log: termlog.OwnLog(stderr), AccessLog: stderr})
 	}
 	code := reportEnd(stderr, startupError, err)
+	stderr.Flush(termlog.LastWords)
+	os.Exit(code)
+}
+
+// mainSole is Main for the only process of a vassal.
+func mainSole(o *serving.Options, err error) {
+	stderr, code := termlog.Own(), 0
+	if err == nil {
+		err = runSole(o, stderr)
+	}
+	if err != nil {
+		termlog.PrintError(stderr, "vassal", err)
+		code = exitFailed
+	}
 	stderr.Flush(termlog.LastWords)
 	os.Exit(code)
 }
@@ -127,13 +144,18 @@ func rush() bool {
 	return false
 }
 
-// runWith serves with a configuration that has its logs.
-func runWith(ctx context.Context, args []string, startupError *os.File, c *Config) error {
-	c.Notify = closeWhenReady(startupError, notifier(c.Log))
+// hasten gives a server that began with few threads those that it will need.
+func hasten(c *Config) {
 	if goprocs.Started() {
 		c.First = func() { go outset.Grow(firstThreads) } // not before the first answer
 		c.Busy = rush
 	}
+}
+
+// runWith serves with a configuration that has its logs.
+func runWith(ctx context.Context, args []string, startupError *os.File, c *Config) error {
+	c.Notify = closeWhenReady(startupError, notifier(c.Log))
+	hasten(c)
 	options, err := serving.Inherited()
 	if err != nil {
 		return err

@@ -74,8 +74,12 @@ type server struct {
 	first    sync.Once
 	rushing  atomic.Bool // Busy runs, or has returned true
 	web      *http.Server
-	secured  int      // https-sockets that have their certificate
-	stops    []func() // functions that end accepting, one for each socket
+	secured  int            // https-sockets that have their certificate
+	serves   []func() error // functions that accept, one for each socket
+	stops    []func()       // functions that end them
+	failed   chan error     // the results of serves
+	// succeeded: another server of this process has the counters.
+	succeeded bool
 }
 
 // ErrNothing is returned when the options describe no answers.
@@ -86,23 +90,15 @@ var ErrNothing = errors.New("there is nothing to serve")
 // the caller decides when to kill the process. It returns nil, or the error that prevented
 // serving. c is copied.
 func Serve(ctx context.Context, c *Config) error {
-	s, err := newServer(c)
+	s, err := newServer(c, nil)
 	if err != nil {
 		return err
 	}
-	defer s.answers.close()
-	if s.requests != nil {
-		defer s.requests.Close(termlog.LastWords)
+	defer s.close()
+	if err := s.open(); err != nil {
+		return err
 	}
-	defer s.counters.free()
-	failed := make(chan error, len(s.config.Sockets))
-	for _, socket := range s.config.Sockets {
-		serve, err := s.protocol(socket)
-		if err != nil {
-			return err
-		}
-		go func() { failed <- serve() }()
-	}
+	s.begin()
 	s.notify("READY=1")
 	beat := newBeat(s.config.Options.Heartbeat)
 	defer beat.Stop()
@@ -110,26 +106,32 @@ func Serve(ctx context.Context, c *Config) error {
 		select {
 		case <-beat.C:
 			s.notify("WATCHDOG=1")
-		case err := <-failed:
+		case err := <-s.failed:
 			return errors.Join(err, s.web.Close())
 		case <-ctx.Done():
 			s.notify("STOPPING=1")
-			return s.leave(context.WithoutCancel(ctx), failed)
+			return s.leave(context.WithoutCancel(ctx))
 		}
 	}
 }
 
-func newServer(c *Config) (*server, error) {
+// newServer returns a server that does not accept yet. It continues the statistics of the one before it
+// in this process; nil: there is none. The caller closes it.
+func newServer(c *Config, before *server) (_ *server, err error) {
 	if !c.Options.Serves() {
 		return nil, ErrNothing
 	}
 	s := &server{config: *c}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
 	o := &s.config.Options
 	defaultTo(&o.BufferSize, defaultBufferSize)
 	defaultTo(&o.SocketTimeout, defaultSocketTimeout)
 	defaultTo(&o.KeepAlive, defaultKeepAlive)
 	defaultTo(&s.config.Grace, defaultGrace)
-	var err error
 	if o.Log.To != (logger.Logger{}) {
 		s.requests = requestLog(o.Log.To, c)
 		s.config.AccessLog = s.requests
@@ -140,14 +142,57 @@ func newServer(c *Config) (*server, error) {
 	if s.answers, err = newAnswers(o, c.Log); err != nil {
 		return nil, err
 	}
-	s.shared = sharedStatsOf(c.SharedStats)
-	s.counters, s.log.place = s.shared.take()
+	if before != nil {
+		s.shared, s.counters, s.log.place = before.shared, before.counters, before.log.place
+	} else {
+		s.shared = sharedStatsOf(c.SharedStats)
+		s.counters, s.log.place = s.shared.take()
+	}
 	s.web = &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: o.KeepAlive, MaxHeaderBytes: o.BufferSize,
 		ConnState: note, ConnContext: keepConn, DisableGeneralOptionsHandler: true, // of OPTIONS *
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
+}
+
+// open prepares the protocols of the sockets.
+func (s *server) open() error {
+	for _, socket := range s.config.Sockets {
+		serve, err := s.protocol(socket)
+		if err != nil {
+			return err
+		}
+		s.serves = append(s.serves, serve)
+	}
+	return nil
+}
+
+// begin accepts from the sockets.
+func (s *server) begin() {
+	s.failed = make(chan error, len(s.serves))
+	for _, serve := range s.serves {
+		go func() { s.failed <- serve() }()
+	}
+}
+
+// abandon is close for a server that has not begun, and leaves the counters to the one before it.
+func (s *server) abandon() {
+	s.succeeded = true
+	s.close()
+}
+
+// close releases everything except the connections and the sockets.
+func (s *server) close() {
+	if s.answers != nil {
+		s.answers.close()
+	}
+	if s.requests != nil {
+		s.requests.Close(termlog.LastWords)
+	}
+	if s.counters != nil && !s.succeeded {
+		s.counters.free()
+	}
 }
 
 func defaultTo[T comparable](field *T, value T) {
@@ -177,10 +222,12 @@ func (s *server) notify(state string) {
 //
 // http.Server.Shutdown alone would lose requests: it drops requests that it has read and not
 // begun. It is used only to close HTTP/2 connections, and only when nothing is accepted any
-// more: ended delivers once for each socket.
-func (s *server) leave(ctx context.Context, ended <-chan error) error {
+// more: failed delivers once for each socket.
+func (s *server) leave(ctx context.Context) error {
 	s.draining.Store(true)
-	s.counters.accepting.Store(0)
+	if !s.succeeded {
+		s.counters.accepting.Store(0)
+	}
 	for _, stop := range s.stops {
 		stop()
 	}
@@ -198,7 +245,7 @@ func (s *server) leave(ctx context.Context, ended <-chan error) error {
 		}
 		select {
 		case <-look.C:
-		case err := <-ended:
+		case err := <-s.failed:
 			s.config.Log.Debug("stopped accepting from a socket", "reason", err)
 			accepting--
 		}

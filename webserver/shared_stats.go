@@ -68,6 +68,13 @@ func (t *counters) begin() {
 	t.accepting.Store(1)
 }
 
+// renew counts another start of the server that has them, which continues with other options.
+func (t *counters) renew() {
+	t.spawns.Add(1)
+	t.born.Store(time.Now().Unix())
+	t.before.Store(t.requests.Load())
+}
+
 // free releases the counters.
 func (t *counters) free() { t.pid.Store(0) }
 

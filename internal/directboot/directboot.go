@@ -25,7 +25,8 @@ import (
 
 // Boot is the part of a configuration that its boot needs. It implements emperor.DirectBoot.
 type Boot struct {
-	words     []string
+	words     []string // nil: the program is the built-in server
+	server    *server
 	wish      accounts.Wish
 	env       []config.EnvChange
 	chdir     string
@@ -56,6 +57,9 @@ func Of(v *config.Vassal, warnings config.Problems) *Boot {
 	}
 	if v.UmaskSet {
 		b.umask = v.Umask
+	}
+	if b.server = serverOf(v, sockets); b.server != nil {
+		return b
 	}
 	for i, notifies := range []bool{false, true} {
 		n := announce.Program(v, 0, notifies)
@@ -111,7 +115,12 @@ func (e *blamedError) Unwrap() error { return e.error }
 var errUnsuited = errors.New("it needs the vassal program")
 
 // Program implements emperor.DirectBoot.
-func (b *Boot) Program() string { return b.words[0] }
+func (b *Boot) Program() string {
+	if b.server != nil {
+		return ""
+	}
+	return b.words[0]
+}
 
 // Failed implements emperor.DirectBoot.
 func (b *Boot) Failed() { b.failed.Store(true) }
@@ -129,16 +138,13 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, ok := find(b.words[0], valueOf(env, "PATH"))
-	if !ok {
-		return nil, errUnsuited
-	}
-	notice := b.notice[0]
-	if r.Notify != "" {
-		notice = b.notice[1]
-		env = append(env, "NOTIFY_SOCKET="+r.Notify)
-	}
 	r = b.listening.arrange(r)
+	if b.server != nil {
+		if r.Server == nil {
+			return nil, errUnsuited
+		}
+		r.Files = append(slices.Clip(r.Files), r.Server)
+	}
 	l := &bootlist.List{Files: r.Files, Report: r.Orders}
 	b.begin(l, r)
 	if err := b.prepare(l, r, who.UID); err != nil {
@@ -152,8 +158,24 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	if err != nil {
 		return nil, err
 	}
-	env = append(env, sockets...)
 	l.Step("become another program")
+	if b.server != nil {
+		return l, b.serve(l, r, env)
+	}
+	return l, b.execute(l, r, append(env, sockets...))
+}
+
+// execute adds the program of the tenant, which is the last step.
+func (b *Boot) execute(l *bootlist.List, r emperor.DirectRequest, env []string) error {
+	path, ok := find(b.words[0], valueOf(env, "PATH"))
+	if !ok {
+		return errUnsuited
+	}
+	notice := b.notice[0]
+	if r.Notify != "" {
+		notice = b.notice[1]
+		env = append(env, "NOTIFY_SOCKET="+r.Notify)
+	}
 	patch := b.blamed("unprivileged-binary-patch-arg", "unprivileged-binary-patch")
 	// The file is not examined: this process may read files that the tenant may not.
 	failed := func(err error) error { return patch(fmt.Errorf("cannot become %q: %w", b.words[0], err)) }
@@ -164,10 +186,10 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	l.Send(r.Orders, notice.text)
 	l.Heed(r.Pipe)
 	if err := b.limit(l); err != nil {
-		return nil, err
+		return err
 	}
 	l.Exec(path, b.words, env, failed)
-	return l, nil
+	return nil
 }
 
 // begin adds the steps until the vassal may run.

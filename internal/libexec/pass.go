@@ -55,6 +55,19 @@ func (p *Programs) At(path string) string {
 	return p.Main.At
 }
 
+// Held returns the open companion with a name. Nil: it is not held.
+func (p *Programs) Held(name string) *os.File {
+	if p == nil {
+		return nil
+	}
+	for _, one := range p.Companions {
+		if filepath.Base(one.Path) == name {
+			return one.File
+		}
+	}
+	return nil
+}
+
 // passedEnv names the descriptors of held programs that a program of ours inherits, such as
 // vassal-server=5,vassal-helper=6.
 const passedEnv = "EMPEROR_PROGRAM_FDS"

@@ -4,6 +4,7 @@ package sockets
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -55,6 +56,17 @@ func Adopt(name, address string, fd int) (*Socket, error) {
 	return &Socket{Name: name, Address: address, file: os.NewFile(uintptr(fd), name)}, nil
 }
 
+// AdoptBound is Adopt for a socket that was bound to its address for this process, which removes its path
+// at the end.
+func AdoptBound(name, text string, fd int) (*Socket, error) {
+	s, err := Adopt(name, text, fd)
+	if err == nil && address.InFiles(text) {
+		s.path = address.Absolute(text)
+		s.made, err = address.FileOf(s.path)
+	}
+	return s, err
+}
+
 // As returns the same socket under another name. Each has a descriptor of its own.
 func (s *Socket) As(name, address string) (*Socket, error) {
 	fd, err := unix.FcntlInt(s.FD(), unix.F_DUPFD_CLOEXEC, 3)
@@ -73,6 +85,9 @@ func (s *Socket) FD() uintptr {
 	}
 	return number
 }
+
+// Listener returns a listener of this socket, with a descriptor of its own.
+func (s *Socket) Listener() (net.Listener, error) { return net.FileListener(s.file) }
 
 // Variables describe to a program the sockets from descriptor 3 on (sd_listen_fds(3)).
 // LISTEN_PID is not among them.

@@ -9,11 +9,12 @@ import (
 )
 
 // Direct reports whether the boot of a vassal consists of steps that need no program of ours: it
-// becomes BinaryPatch under a user of its own, and may have sockets, limits, a working directory, a
-// umask, variables and a readiness. Every other option, also one that this function does not know, makes
+// becomes BinaryPatch, or one built-in server, under a user of its own, and may have sockets, limits, a
+// working directory, a umask, variables and a readiness. Every other option, also one that this function does not know, makes
 // it false, and so does a configuration that depends on more than its own text.
 func Direct(v *Vassal) bool {
-	if len(v.BinaryPatch) == 0 || !v.UID.Set || v.partial || v.unread || len(v.reads) > 0 || v.Fallback != "" {
+	sole := Sole(v)
+	if len(v.BinaryPatch) == 0 && !sole || !v.UID.Set || v.partial || v.unread || len(v.reads) > 0 || v.Fallback != "" {
 		return false
 	}
 	if len(v.Listening.Shared) > 0 || len(v.Early()) > 0 {
@@ -25,6 +26,9 @@ func Direct(v *Vassal) bool {
 		}
 	}
 	rest, usual := *v, *defaultVassal()
+	if sole {
+		rest.Server = usual.Server
+	}
 	for _, o := range []*Vassal{&rest, &usual} {
 		// The parts that a direct boot takes into account, and those that do not concern the inside.
 		o.Name, o.BinaryPatch, o.Env, o.Chdir, o.Umask, o.UmaskSet = "", nil, nil, "", 0, false
@@ -42,4 +46,10 @@ func Direct(v *Vassal) bool {
 		}
 	}
 	return reflect.DeepEqual(rest, usual)
+}
+
+// Sole reports whether one built-in server could be the only process of a vassal: it has sockets, answers
+// without programs of its own, and has no readiness beside that.
+func Sole(v *Vassal) bool {
+	return len(v.BinaryPatch) == 0 && len(v.Sockets) > 0 && v.Server.Serves() && len(v.Server.CGI) == 0 && len(v.Server.Behind) == 0 && v.Ready.Probe.Kind == ""
 }

@@ -13,8 +13,12 @@ type DirectBoot interface {
 	// List returns the boot as system calls. An error means that the vassal program must boot this
 	// vassal after all, which then reports the cause; it may block for as long as file systems do.
 	List(DirectRequest) (*bootlist.List, error)
-	// Program is the program as the tenant has written it, which List examines.
+	// Program is the program as the tenant has written it, which List examines. Empty: it is the built-in
+	// server.
 	Program() string
+	// Server returns the configuration of the built-in server, for an order to a process that was booted by
+	// from, which takes it over. Nil: another process is needed.
+	Server(from DirectBoot) []byte
 	// Listening are the sockets of the vassal, with their names and their addresses as written.
 	Listening() [][2]string
 	// Failed is called, from any goroutine, when a boot has failed. From then on List returns an
@@ -24,6 +28,10 @@ type DirectBoot interface {
 
 // DirectRequest is the part of a launch that a DirectBoot needs.
 type DirectRequest struct {
+	// Name of the vassal.
+	Name string
+	// Server is the open program of the built-in server. Nil: there is none.
+	Server *os.File
 	// Dir is the working directory at the start, an absolute path.
 	Dir string
 	// Environ are the variables that the vassal program would get, but for its channels. Notify is

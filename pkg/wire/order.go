@@ -87,6 +87,10 @@ type Order struct {
 	// Program is the program that the vassal executes after the as-vassal hooks, instead of
 	// reading its configuration. Nil: none.
 	Program *Program `json:",omitempty"`
+	// Server has the options for a vassal whose only process is the built-in server, in the form of
+	// package serving. Such a vassal gets no other field but the serial, and no first order. Empty: the
+	// configuration needs another process.
+	Server []byte `json:",omitempty"`
 	// Sockets are descriptors of listening sockets of the generation before, whose queues
 	// continue in this one. The receiver owns them.
 	Sockets []int `json:"-"`

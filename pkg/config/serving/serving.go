@@ -98,6 +98,9 @@ type Options struct {
 	// NeedApp makes it an error to have nothing to serve.
 	NeedApp bool
 
+	// Sole is for a server that is the only process of its vassal.
+	Sole Sole
+
 	// Written are the lines from which the options were parsed; Put adds to it.
 	Written []Written
 }
@@ -107,8 +110,10 @@ type Written struct{ Name, Text, Origin string }
 
 // Find returns the row of an option, or nil.
 func Find(name string) *option.Row[Options] {
-	if row := further.Find(name); row != nil {
-		return row
+	for _, rows := range []option.Rows[Options]{further, soleRows} {
+		if row := rows.Find(name); row != nil {
+			return row
+		}
 	}
 	return Rows.Find(name)
 }

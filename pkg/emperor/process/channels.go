@@ -123,6 +123,10 @@ func (r *receiver) notice() time.Duration {
 	case n.Kind == wire.Refused:
 		c.boot.refused = &n
 		return 0
+	case n.Kind != wire.Exec:
+		c.boot.spoken(c.log)
+	}
+	switch {
 	case n.Kind == wire.Ended:
 		if n.End != nil {
 			r.own = *n.End

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -32,6 +33,23 @@ func (b *ownBoot) announce(log *slog.Logger) {
 	for _, s := range b.by.Listening() {
 		log.Info("listening " + s[0] + "=" + s[1])
 	}
+}
+
+// sole reports whether the child is the built-in server alone.
+func (b *ownBoot) sole() bool { return b.by != nil && b.by.Program() == "" }
+
+// order returns an order to that server to run as another boot says.
+func (b *ownBoot) order(next emperor.DirectBoot) (o wire.Order) {
+	if next != nil {
+		o.Server = next.Server(b.by)
+	}
+	return o
+}
+
+// spoken forgets the boot when its program has sent a message.
+func (b *ownBoot) spoken(log *slog.Logger) {
+	b.announce(log)
+	b.list = nil
 }
 
 // over forgets the boot when its program runs.
@@ -102,7 +120,7 @@ func (b birth) direct(ctx context.Context) *bootlist.List {
 	}
 	l, r := b.child.launcher, b.request
 	request := emperor.DirectRequest{
-		Dir: b.dir, Environ: l.ownEnviron(), Files: b.ends, Pipe: pipeFD, Orders: orderFD, Namespaces: b.clone, Keyring: l.Keyring, Deathsig: deathSignal,
+		Name: r.Config.Name, Server: l.Programs.Held(libexec.Server), Dir: b.dir, Environ: l.ownEnviron(), Files: b.ends, Pipe: pipeFD, Orders: orderFD, Namespaces: b.clone, Keyring: l.Keyring, Deathsig: deathSignal,
 		Capabilities: l.Capabilities,
 	}
 	if b.child.notify != nil {

@@ -213,6 +213,9 @@ func (l *Launcher) lateHooks(ctx context.Context, r emperor.Request, c *child) {
 }
 
 func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
+	if c.boot.sole() {
+		return c.boot.order(r.Direct)
+	}
 	o := wire.Order{
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Dir: []byte(r.Config.Dir), Config: r.Config.Data,
 		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities, Caged: c.cgroup != nil, OwnIDs: l.IDs != nil,

@@ -25,6 +25,11 @@ func (l *List) Seal() {
 	l.add(because("cannot mark descriptors close-on-exec"), succeeds, unix.SYS_CLOSE_RANGE, number(3), number(^uint32(0)), number(unix.CLOSE_RANGE_CLOEXEC))
 }
 
+// Keep passes a sealed descriptor on to the program.
+func (l *List) Keep(fd int) {
+	l.add(because("cannot pass on a descriptor"), succeeds, unix.SYS_FCNTL, number(fd), number(unix.F_SETFD), number(0))
+}
+
 // Session makes the child the leader of a session of its own.
 func (l *List) Session() { l.add(because("cannot make a session"), succeeds, unix.SYS_SETSID) }
 
@@ -250,6 +255,17 @@ var atCwd = unix.AT_FDCWD
 
 // Exec executes a program, with no signal blocked. It is the last call.
 func (l *List) Exec(path string, argv, env []string, why func(error) error) {
-	l.add(nil, attempt, unix.SYS_RT_SIGPROCMASK, number(unix.SIG_SETMASK), l.bytes(make([]byte, 8)), number(0), number(8))
+	l.unblock()
 	l.add(why, succeeds, unix.SYS_EXECVE, l.text(path), l.texts(argv), l.texts(env))
+}
+
+// ExecOpen is Exec for the program behind a descriptor, which may be sealed.
+func (l *List) ExecOpen(fd int, argv, env []string, why func(error) error) {
+	l.unblock()
+	l.add(why, succeeds, unix.SYS_EXECVEAT, number(fd), l.text(""), l.texts(argv), l.texts(env), number(unix.AT_EMPTY_PATH))
+}
+
+// unblock unblocks all signals.
+func (l *List) unblock() {
+	l.add(nil, attempt, unix.SYS_RT_SIGPROCMASK, number(unix.SIG_SETMASK), l.bytes(make([]byte, 8)), number(0), number(8))
 }

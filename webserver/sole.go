@@ -1,0 +1,170 @@
+package webserver
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/emperor-go/emperor/internal/sockets"
+	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/config/serving"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// sole is a server that is the only process of a vassal. It speaks the emperor's protocol, and puts
+// another configuration into effect by a new server in this process, beside which the one before
+// leaves.
+//
+// One goroutine, the caller of run, owns it. Others only send to its channels.
+type sole struct {
+	link
+	base    Config                  // for all servers of this process, without options and sockets
+	options *serving.Options        // in effect
+	bound   []*sockets.Socket       // in effect, in their order
+	now     *server                 // serves; nil before the first one is ready, and after a stop
+	leaving map[*server]*time.Timer // answer their last requests; the timer closes their connections
+	left    chan *server
+	reload  attempts
+	beat    *time.Ticker
+
+	stopping bool
+	mercy    <-chan time.Time // the end of the time to stop; nil: no stop was asked for
+}
+
+// runSole serves as the only process of a vassal, until it is asked to stop. It returns the error for
+// which it could not go on.
+func runSole(o *serving.Options, stderr *termlog.Queue) error {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGCHLD)
+	s := &sole{
+		options: o, base: Config{Log: termlog.OwnLog(stderr), AccessLog: stderr}, leaving: map[*server]*time.Timer{}, left: make(chan *server),
+		reload: newAttempts(), beat: newBeat(0),
+	}
+	s.base.Notify = func(state string) {
+		if state == "LOYAL=1" {
+			s.report(wire.Loyal)
+		}
+	}
+	hasten(&s.base)
+	if err := s.connect(); err != nil {
+		return err
+	}
+	err := s.adopt()
+	if err == nil {
+		err = s.run(signals)
+	}
+	discard(s.bound)
+	s.close(err, len(s.leaving) > 0)
+	return err
+}
+
+// run serves until this process was asked to stop, and has answered the last requests or has had the
+// time for that.
+func (s *sole) run(signals <-chan os.Signal) error {
+	commands := s.pipe.Commands()
+	go s.receive()
+	s.reload.begin(s, &attempt{options: s.options, first: true})
+	for !s.stopping || len(s.leaving) > 0 {
+		var failed chan error
+		if s.now != nil {
+			failed = s.now.failed
+		}
+		select {
+		case c, ok := <-commands:
+			if !ok {
+				commands = nil
+			}
+			s.command(c, ok)
+		case o := <-s.later:
+			s.order(&o)
+		case sig := <-signals:
+			s.signal(sig)
+		case a := <-s.reload.made:
+			if err := s.reload.end(s, a); err != nil {
+				return err
+			}
+		case <-s.reload.late.C:
+			if err := s.reload.tooLate(s); err != nil {
+				return err
+			}
+		case old := <-s.left:
+			s.leaving[old].Stop()
+			delete(s.leaving, old)
+			old.close()
+		case <-s.beat.C:
+			s.report(wire.Heartbeat)
+		case err := <-failed:
+			return errors.Join(err, s.now.web.Close())
+		case <-s.mercy:
+			s.base.Log.Warn("requests have not ended in time", "mercy", s.options.Sole.Mercy)
+			return nil
+		}
+	}
+	return nil
+}
+
+func (s *sole) command(c wire.Command, ok bool) {
+	switch {
+	case !ok:
+		s.stop("the emperor is gone")
+	case c == wire.Reload:
+		s.again("requested by the emperor")
+	case c == wire.Stop, c == wire.StopGracefully:
+		s.stop("requested by the emperor")
+	}
+}
+
+func (s *sole) signal(sig os.Signal) {
+	switch sig {
+	case syscall.SIGCHLD:
+		reap()
+	case syscall.SIGHUP:
+		s.again("SIGHUP")
+	default:
+		s.stop(sig.String())
+	}
+}
+
+// reap ends the zombies that other processes have left to this one, the first of its pid namespace. The
+// server starts no programs.
+func reap() {
+	for {
+		if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 && err != syscall.EINTR {
+			return
+		}
+	}
+}
+
+// stop lets the server answer its last requests.
+func (s *sole) stop(why string) {
+	if s.stopping {
+		return
+	}
+	s.stopping = true
+	s.base.Log.Info("stopping: " + why)
+	s.reload.stop(s)
+	s.mercy = time.After(s.options.Sole.Mercy)
+	if s.now != nil {
+		s.dismiss(s.now)
+		s.now = nil
+	}
+}
+
+// dismiss lets a server leave, for no longer than the mercy.
+func (s *sole) dismiss(old *server) {
+	mercy := s.options.Sole.Mercy
+	s.leaving[old] = time.AfterFunc(mercy, func() {
+		s.base.Log.Warn("requests have not ended in time: their connections are closed", "mercy", mercy)
+		old.conns.abort()
+		_ = old.web.Close()
+	})
+	go func() {
+		if err := old.leave(context.Background()); err != nil {
+			s.base.Log.Debug("a server has left", "reason", err)
+		}
+		s.left <- old
+	}()
+}
