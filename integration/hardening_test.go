@@ -102,6 +102,7 @@ func TestNoNewPrivilegesOfReplacements(t *testing.T) {
 		"privileged": {"privileged-binary-patch-arg = sleep 1000000"},
 		"init":       {"privileged-binary-patch-arg = sleep 1000000", "privileged-binary-patch-init = true"},
 		"server":     {"uid = 4001", "gid = 4001", "http-socket = /S/web", "static-map = /=/usr"},
+		"servers":    {"uid = 4001", "gid = 4001", "http-socket = /S/web", "static-map = /=/usr", "processes = 2"},
 		"root":       {serves},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,12 +115,12 @@ func TestNoNewPrivilegesOfReplacements(t *testing.T) {
 			e := w.start(allNamespaces)
 			pid := e.running("a.ini")
 			all := append(children(pid), pid)
-			if (name == "privileged" || name == "server" || name == "root") && len(all) != 2 {
+			if want := map[string]int{"privileged": 2, "server": 1, "servers": 3, "root": 2}[name]; want > 0 && len(all) != want {
 				t.Errorf("its processes are %v", all)
 			}
 			for _, p := range all {
 				text := w.run(fmt.Sprintf("cat /proc/%d/status /proc/%[1]d/limits", p))
-				if name == "server" && p != pid { // a Go program raises its soft limit
+				if name == "server" || name == "servers" && p != pid { // a Go program raises its soft limit
 					text = strings.Replace(text, " 199 ", " 100 ", 1)
 				}
 				checkHard(t, fmt.Sprint(p), text)

@@ -298,10 +298,10 @@ func (l *listener) acceptSoon() (*conn, error) {
 	}
 }
 
-// stop ends Accept after the last call.
-func (l *listener) stop() {
+// stop ends Accept after a time.
+func (l *listener) stop(last time.Duration) {
 	if d, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok {
-		if d.SetDeadline(time.Now().Add(lastCall)) == nil {
+		if d.SetDeadline(time.Now().Add(last)) == nil {
 			return
 		}
 	}

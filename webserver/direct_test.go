@@ -189,7 +189,7 @@ func (sink) SetWriteDeadline(time.Time) error { return nil }
 func TestDirectAllocations(t *testing.T) {
 	o := directOptions(t)
 	o.AddHeaders, o.Expires, o.Gzip = nil, nil, serving.Gzip{}
-	s, err := newServer(&Config{Options: o, Log: nullLog, AccessLog: io.Discard})
+	s, err := newServer(&Config{Options: o, Log: nullLog, AccessLog: io.Discard}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

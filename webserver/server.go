@@ -74,12 +74,13 @@ type server struct {
 	first    sync.Once
 	rushing  atomic.Bool // Busy runs, or has returned true
 	web      *http.Server
-	secured  int            // https-sockets that have their certificate
-	serves   []func() error // functions that accept, one for each socket
-	stops    []func()       // functions that end them
-	failed   chan error     // the results of serves
-	// succeeded: another server of this process has the counters.
-	succeeded bool
+	secured  int                        // https-sockets that have their certificate
+	serves   []func() error             // functions that accept, one for each socket
+	stops    []func(last time.Duration) // functions that end them, after that time
+	failed   chan error                 // the results of serves
+	// handed reports for each socket whether another server of this process accepts from it, which has the
+	// counters, too. Nil: there is no such server.
+	handed []bool
 }
 
 // ErrNothing is returned when the options describe no answers.
@@ -110,6 +111,7 @@ func Serve(ctx context.Context, c *Config) error {
 			return errors.Join(err, s.web.Close())
 		case <-ctx.Done():
 			s.notify("STOPPING=1")
+			s.retire()
 			return s.leave(context.WithoutCancel(ctx))
 		}
 	}
@@ -178,7 +180,7 @@ func (s *server) begin() {
 
 // abandon is close for a server that has not begun, and leaves the counters to the one before it.
 func (s *server) abandon() {
-	s.succeeded = true
+	s.handed = []bool{}
 	s.close()
 }
 
@@ -190,7 +192,7 @@ func (s *server) close() {
 	if s.requests != nil {
 		s.requests.Close(termlog.LastWords)
 	}
-	if s.counters != nil && !s.succeeded {
+	if s.counters != nil && s.handed == nil {
 		s.counters.free()
 	}
 }
@@ -216,21 +218,29 @@ func (s *server) notify(state string) {
 	}
 }
 
-// leave ends serving without losing a request. New connections go to the other processes that
-// share the sockets. From now on each response closes its connection; connections that stay
-// idle are closed after the grace. Requests in progress are waited for.
+// retire ends accepting. New connections go to the other processes, or to the other server of this one,
+// that share the sockets. It is called once, before leave.
+func (s *server) retire() {
+	s.draining.Store(true)
+	if s.handed == nil {
+		s.counters.accepting.Store(0)
+	}
+	for i, stop := range s.stops {
+		last := lastCall
+		if i < len(s.handed) && s.handed[i] {
+			last = 0
+		}
+		stop(last)
+	}
+}
+
+// leave ends serving without losing a request. From now on each response closes its connection;
+// connections that stay idle are closed after the grace. Requests in progress are waited for.
 //
 // http.Server.Shutdown alone would lose requests: it drops requests that it has read and not
 // begun. It is used only to close HTTP/2 connections, and only when nothing is accepted any
 // more: failed delivers once for each socket.
 func (s *server) leave(ctx context.Context) error {
-	s.draining.Store(true)
-	if !s.succeeded {
-		s.counters.accepting.Store(0)
-	}
-	for _, stop := range s.stops {
-		stop()
-	}
 	began, goodbye, announced, accepting := time.Now(), make(chan error, 1), false, len(s.config.Sockets)
 	look := time.NewTicker(lookInterval)
 	defer look.Stop()

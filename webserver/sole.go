@@ -39,30 +39,40 @@ type sole struct {
 func runSole(o *serving.Options, stderr *termlog.Queue) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGCHLD)
-	s := &sole{
-		options: o, base: Config{Log: termlog.OwnLog(stderr), AccessLog: stderr}, leaving: map[*server]*time.Timer{}, left: make(chan *server),
-		reload: newAttempts(), beat: newBeat(0),
+	s := newSole(o, Config{Log: termlog.OwnLog(stderr), AccessLog: stderr})
+	hasten(&s.base)
+	var err error
+	if s.link, err = inheritedLink(); err != nil {
+		return err
 	}
+	if err = s.adopt(); err != nil {
+		s.close(err, false)
+		return err
+	}
+	return s.serve(signals)
+}
+
+// newSole returns one without channels and sockets. c has its logs.
+func newSole(o *serving.Options, c Config) *sole {
+	s := &sole{options: o, base: c, leaving: map[*server]*time.Timer{}, left: make(chan *server), reload: newAttempts(), beat: newBeat(0)}
 	s.base.Notify = func(state string) {
 		if state == "LOYAL=1" {
 			s.report(wire.Loyal)
 		}
 	}
-	hasten(&s.base)
-	if err := s.connect(); err != nil {
-		return err
-	}
-	err := s.adopt()
-	if err == nil {
-		err = s.run(signals)
-	}
+	return s
+}
+
+// serve serves until this process was asked to stop, or cannot go on. At its end nothing is left of the
+// sockets.
+func (s *sole) serve(signals <-chan os.Signal) error {
+	err := s.run(signals)
 	discard(s.bound)
 	s.close(err, len(s.leaving) > 0)
 	return err
 }
 
-// run serves until this process was asked to stop, and has answered the last requests or has had the
-// time for that.
+// run is serve without its end. After a stop it waits for the last requests, for no longer than the mercy.
 func (s *sole) run(signals <-chan os.Signal) error {
 	commands := s.pipe.Commands()
 	go s.receive()
@@ -124,6 +134,9 @@ func (s *sole) signal(sig os.Signal) {
 	case syscall.SIGHUP:
 		s.again("SIGHUP")
 	default:
+		if s.stopping { // the second one
+			s.mercy = time.After(0)
+		}
 		s.stop(sig.String())
 	}
 }
@@ -156,6 +169,7 @@ func (s *sole) stop(why string) {
 // dismiss lets a server leave, for no longer than the mercy.
 func (s *sole) dismiss(old *server) {
 	mercy := s.options.Sole.Mercy
+	old.retire()
 	s.leaving[old] = time.AfterFunc(mercy, func() {
 		s.base.Log.Warn("requests have not ended in time: their connections are closed", "mercy", mercy)
 		old.conns.abort()

@@ -18,20 +18,24 @@ type link struct {
 	later  chan wire.Order
 }
 
-// connect takes the channels of the emperor from the environment.
-func (l *link) connect() error {
+// newLink takes ownership of descriptors.
+func newLink(pipe, orders int) link {
+	return link{wire.NewVassalPipe(pipe), wire.NewVassalEnd(orders), make(chan wire.Order)}
+}
+
+// inheritedLink takes the channels of the emperor from the environment.
+func inheritedLink() (l link, err error) {
 	var fds [2]int
 	for i, key := range []string{wire.PipeEnv, wire.OrderEnv} {
 		fd, err := strconv.Atoi(os.Getenv(key))
 		if err != nil || fd < 3 {
-			return fmt.Errorf("cannot use %s=%q: not a descriptor", key, os.Getenv(key))
+			return l, fmt.Errorf("cannot use %s=%q: not a descriptor", key, os.Getenv(key))
 		}
 		syscall.CloseOnExec(fd)
 		_ = os.Unsetenv(key)
 		fds[i] = fd
 	}
-	l.pipe, l.orders, l.later = wire.NewVassalPipe(fds[0]), wire.NewVassalEnd(fds[1]), make(chan wire.Order)
-	return nil
+	return newLink(fds[0], fds[1]), nil
 }
 
 // receive receives orders. The pipe reports the end of the emperor.

@@ -16,6 +16,7 @@ import (
 // attempts are the servers that are being made, outside the loop: a file system that does not answer
 // must not hold up a stop. Only the last one counts.
 type attempts struct {
+	make    func(c *Config, before *server) (*server, error) // newServer
 	made    chan *attempt
 	current *attempt // the last one; nil: it has ended
 	next    *attempt // begins when the current one has ended; nil: none
@@ -46,7 +47,7 @@ var (
 )
 
 func newAttempts() attempts {
-	t := attempts{made: make(chan *attempt), late: time.NewTimer(time.Hour)}
+	t := attempts{make: newServer, made: make(chan *attempt), late: time.NewTimer(time.Hour)}
 	t.late.Stop()
 	return t
 }
@@ -104,7 +105,7 @@ func (t *attempts) begin(s *sole, a *attempt) {
 	config, before := s.base, s.now
 	config.Options = *a.options
 	go func() {
-		a.server, a.err = newServer(&config, before)
+		a.server, a.err = t.make(&config, before)
 		t.made <- a
 	}()
 }
@@ -177,14 +178,17 @@ func (s *sole) take(a *attempt) error {
 		discard(made)
 		return err
 	}
+	before, had := s.now, s.bound
 	s.replace(list)
-	before := s.now
 	s.now, s.options = a.server, a.options
 	s.now.begin()
 	s.beat.Stop()
 	s.beat = newBeat(a.options.Heartbeat)
 	if before != nil {
-		before.succeeded = true
+		before.handed = make([]bool, len(had))
+		for i, one := range had {
+			before.handed[i] = slices.Contains(list, one)
+		}
 		s.now.counters.renew()
 		s.dismiss(before)
 	}

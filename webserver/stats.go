@@ -69,7 +69,7 @@ type (
 func (s *server) snapshot() statistics {
 	cwd, _ := os.Getwd()
 	st := statistics{
-		Version: "vassal", PID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(), Cwd: cwd, Locks: []struct{}{}, Workers: []workerStats{},
+		Version: "vassal", PID: master(), UID: os.Getuid(), GID: os.Getgid(), Cwd: cwd, Locks: []struct{}{}, Workers: []workerStats{},
 	}
 	for _, socket := range s.config.Sockets {
 		if socket.Name == "stats" {
@@ -89,6 +89,15 @@ func (s *server) snapshot() statistics {
 		}
 	}
 	return st
+}
+
+// master returns the pid of the vassal's first process: the parent of this one, or this one when no other
+// process of its pid namespace is.
+func master() int {
+	if parent := os.Getppid(); parent > 0 {
+		return parent
+	}
+	return os.Getpid()
 }
 
 // serveStats sends the statistics to every client that connects and closes the connection, as

@@ -3,7 +3,9 @@ package directboot
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/internal/termlog"
@@ -69,10 +71,20 @@ func (b *Boot) Server(from emperor.DirectBoot) []byte {
 	return text
 }
 
-// like reports whether two boots differ in the options of a server and its sockets at most.
+// like reports whether two boots differ in the options of a server and its sockets at most, and in
+// variables that it does not read.
 func (b *Boot) like(o *Boot) bool {
-	one, other := b.listening.Listening, o.listening.Listening
-	return reflect.DeepEqual([]any{b.wish, b.env, b.chdir, b.umask, b.hardening, one}, []any{o.wish, o.env, o.chdir, o.umask, o.hardening, other})
+	parts := func(b *Boot) []any {
+		read := slices.DeleteFunc(slices.Clone(b.env), func(e config.EnvChange) bool { return !isRead(e.Key) })
+		return []any{b.wish, append(read, config.EnvChange{}), b.chdir, b.umask, b.hardening, b.listening.Listening}
+	}
+	return reflect.DeepEqual(parts(b), parts(o))
+}
+
+// isRead reports whether a variable has an effect on a Go program: the runtime and the packages time and
+// crypto/x509 read some.
+func isRead(key string) bool {
+	return key == "TZ" || key == "ZONEINFO" || strings.HasPrefix(key, "GO") || strings.HasPrefix(key, "SSL_CERT_")
 }
 
 // serve adds the server, which is the last step.

@@ -123,18 +123,19 @@ func (r *receiver) notice() time.Duration {
 	case n.Kind == wire.Refused:
 		c.boot.refused = &n
 		return 0
-	case n.Kind != wire.Exec:
+	}
+	if n.Kind != wire.Exec {
 		c.boot.spoken(c.log)
 	}
-	switch {
-	case n.Kind == wire.Ended:
+	switch n.Kind {
+	case wire.Ended:
 		if n.End != nil {
 			r.own = *n.End
 		} else {
 			r.reason = n.Text
 		}
 		return 0
-	case n.Kind == wire.HookEnded, n.Kind == wire.Booting:
+	case wire.HookEnded, wire.Booting:
 		r.report(n)
 		return 0
 	}
