@@ -98,7 +98,8 @@ func (b *Boot) serve(l *bootlist.List, r emperor.DirectRequest, env []string) er
 	env = append(env, wire.PipeEnv+"="+strconv.Itoa(r.Pipe), wire.OrderEnv+"="+strconv.Itoa(r.Orders))
 	env = append(goprocs.Idle(env), termlog.MarksEnv+"=1", serving.SoleVariable(text))
 	l.Heed(r.Pipe)
-	l.ExecOpen(len(l.Files)-1, []string{vassalName, "--ini", r.Name}, env, func(err error) error { return fmt.Errorf("cannot run %q: %w", r.Server.Name(), err) })
+	failed := func(err error) error { return fmt.Errorf("cannot run %q: %w", r.Server.Name(), err) }
+	l.ExecOpen(len(l.Files)-1, []string{vassalName, "--ini", r.Name}, env, failed)
 	return nil
 }
 

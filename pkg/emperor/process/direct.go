@@ -120,7 +120,8 @@ func (b birth) direct(ctx context.Context) *bootlist.List {
 	}
 	l, r := b.child.launcher, b.request
 	request := emperor.DirectRequest{
-		Name: r.Config.Name, Server: l.Programs.Held(libexec.Server), Dir: b.dir, Environ: l.ownEnviron(), Files: b.ends, Pipe: pipeFD, Orders: orderFD, Namespaces: b.clone, Keyring: l.Keyring, Deathsig: deathSignal,
+		Name: r.Config.Name, Server: l.Programs.Held(libexec.Server), Dir: b.dir,
+		Environ: l.ownEnviron(), Files: b.ends, Pipe: pipeFD, Orders: orderFD, Namespaces: b.clone, Keyring: l.Keyring, Deathsig: deathSignal,
 		Capabilities: l.Capabilities,
 	}
 	if b.child.notify != nil {
