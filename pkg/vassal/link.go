@@ -126,7 +126,7 @@ func (l *link) close() {
 		l.orders.Close()
 	}
 	if l.pipe != nil {
-		l.pipe.Close()
+		_ = l.pipe.Close() // which has no error that matters here
 	}
 }
 

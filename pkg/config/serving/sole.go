@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,17 +46,52 @@ var soleRows = option.Rows[Options]{
 		return nil
 	}},
 	{Name: "sole", Group: "Sockets", Arg: "NUMBERS", Help: "the rest of Sole", Set: func(o *Options, v option.Value) error {
-		s := &o.Sole
-		_, err := fmt.Sscan(v.Text, &s.Mercy, &s.Ready, &s.Backlog, &s.UID, &s.GID, &s.Mode, &s.KeepAlive, &s.NoDelay, &s.FreeBind)
-		return err
+		return o.Sole.setNumbers(v.Text)
 	}},
+}
+
+// numbers returns the row "sole".
+func (s *Sole) numbers() string {
+	text := make([]string, 0, 9)
+	for _, n := range []int64{int64(s.Mercy), int64(s.Ready), int64(s.Backlog), int64(s.UID), int64(s.GID), int64(s.Mode)} {
+		text = append(text, strconv.FormatInt(n, 10))
+	}
+	for _, b := range []bool{s.KeepAlive, s.NoDelay, s.FreeBind} {
+		text = append(text, strconv.FormatBool(b))
+	}
+	return strings.Join(text, " ")
+}
+
+// setNumbers parses the row "sole".
+func (s *Sole) setNumbers(text string) error {
+	words := strings.Fields(text)
+	if len(words) != 9 {
+		return option.Wrong("there are not nine numbers", "")
+	}
+	var numbers [6]int64
+	for i := range numbers {
+		n, err := strconv.ParseInt(words[i], 10, 64)
+		if err != nil {
+			return err
+		}
+		numbers[i] = n
+	}
+	s.Mercy, s.Ready = time.Duration(numbers[0]), time.Duration(numbers[1])
+	s.Backlog, s.UID, s.GID, s.Mode = int(numbers[2]), int(numbers[3]), int(numbers[4]), int(numbers[5])
+	for i, flag := range []*bool{&s.KeepAlive, &s.NoDelay, &s.FreeBind} {
+		b, err := strconv.ParseBool(words[6+i])
+		if err != nil {
+			return err
+		}
+		*flag = b
+	}
+	return nil
 }
 
 // WithSole returns the written form of the options of a server that is the only process of a vassal.
 func (o Options) WithSole(s Sole) ([]byte, error) {
 	o.Written = o.Written[:len(o.Written):len(o.Written)]
-	numbers := fmt.Sprintln(int64(s.Mercy), int64(s.Ready), s.Backlog, s.UID, s.GID, s.Mode, s.KeepAlive, s.NoDelay, s.FreeBind)
-	o.Written = append(o.Written, Written{Name: "sole", Text: numbers})
+	o.Written = append(o.Written, Written{Name: "sole", Text: s.numbers()})
 	for _, b := range s.Sockets {
 		o.Written = append(o.Written, Written{"bound", b.Name + " " + b.Address, b.Place})
 	}
