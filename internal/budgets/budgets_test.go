@@ -55,7 +55,6 @@ var inputs = map[string]bool{
 	"pkg/wire.Order":               true, // a message to a vassal
 	"internal/control.uwsgiVassal": true, // a message of uWSGI's statistics
 	"pkg/emperor.Record":           true, // a message to clients: one JSON object, in parts by subject
-	"pkg/emperor/process.child":    true, // the process of one generation, with its channels and its resources outside
 	"pkg/emperor.Request":          true, // the input of one launch: its configuration, which no code changes, and its place in the life
 }
 

@@ -37,17 +37,17 @@ func (r *receiver) start(c *child, report func(emperor.Message)) {
 		c.life.observe(c, m)
 		report(m)
 	}
-	r.watch(c.pipe, r.pipe)
-	r.watch(c.orders, r.notice)
-	if c.notify != nil {
-		c.notify.watch.Store(r.watch(c.notify.file, r.notification))
+	r.watch(c.ends.pipe, r.pipe)
+	r.watch(c.ends.orders, r.notice)
+	if c.ends.notify != nil {
+		c.ends.notify.watch.Store(r.watch(c.ends.notify.file, r.notification))
 	}
 }
 
 // watch starts to receive from one channel.
 func (r *receiver) watch(f syscall.Conn, receive func() time.Duration) *poll.Watch {
 	e := &channel{receive: receive}
-	e.watch = r.child.launcher.Poller.messages.Watch(f, func() time.Duration {
+	e.watch = r.child.resources.launcher.Poller.messages.Watch(f, func() time.Duration {
 		if rest := e.receive(); rest != 0 {
 			return rest
 		}
@@ -72,7 +72,7 @@ func (r *receiver) rest() {
 func (r *receiver) pipe() time.Duration {
 	c := r.child
 	var buffer [64]byte
-	n, err := receiveNow(c.pipe, buffer[:])
+	n, err := receiveNow(c.ends.pipe, buffer[:])
 	switch {
 	case errors.Is(err, unix.EAGAIN):
 		return pace
@@ -82,8 +82,8 @@ func (r *receiver) pipe() time.Duration {
 	case !r.closed:
 		r.closed = true
 		return dyingTime
-	case c.process.Dead():
-	case !c.replaced.Load():
+	case c.resources.process.Dead():
+	case !c.protocol.replaced.Load():
 		r.report(emperor.Closed{})
 	case c.life.asked.Load():
 		c.terminate()
@@ -110,22 +110,22 @@ func (r *receiver) passOn(batch []byte) {
 // notice that is not about the boot, or when it closes the channel.
 func (r *receiver) notice() time.Duration {
 	c := r.child
-	n, err := c.orders.TakeNotice()
+	n, err := c.ends.orders.TakeNotice()
 	switch {
 	case errors.Is(err, unix.EAGAIN):
 		return pace
 	case errors.Is(err, wire.ErrGarbage):
 		return 0
 	case err != nil:
-		c.markKnown()
-		c.boot.over(c.replaced.Load())
+		c.protocol.markKnown()
+		c.boot.over(c.protocol.replaced.Load())
 		return poll.Never
 	case n.Kind == wire.Refused:
 		c.boot.refused = &n
 		return 0
 	}
 	if n.Kind != wire.Exec {
-		c.boot.spoken(c.log)
+		c.boot.spoken(c.resources.log)
 	}
 	switch n.Kind {
 	case wire.Ended:
@@ -141,23 +141,23 @@ func (r *receiver) notice() time.Duration {
 	}
 	if n.Kind == wire.Confined {
 		next := wire.Landlocks{}
-		if before := c.landlocks.Load(); before != nil {
+		if before := c.protocol.landlocks.Load(); before != nil {
 			next = *before
 		}
 		next.Add(n.Landlocks)
-		c.landlocks.Store(&next)
+		c.protocol.landlocks.Store(&next)
 		r.report(n)
 		return 0
 	}
-	c.usesOrders.Store(n.Kind != wire.Exec)
+	c.protocol.usesOrders.Store(n.Kind != wire.Exec)
 	if n.Kind == wire.Exec {
-		c.replaced.Store(true)
-		c.boot.announce(c.log)
-		c.stopSignal.Store(int32(n.StopSignal))
-		c.probed.Store(n.Probe != nil && n.Probe.Kind != "notify")
+		c.protocol.replaced.Store(true)
+		c.boot.announce(c.resources.log)
+		c.protocol.stopSignal.Store(int32(n.StopSignal))
+		c.protocol.probed.Store(n.Probe != nil && n.Probe.Kind != "notify")
 	}
 	r.report(n)
-	c.markKnown() // the loop knows
+	c.protocol.markKnown() // the loop knows
 	if n.Kind == wire.Exec && n.Probe != nil {
 		c.life.startProbe(c, *n.Probe, n.Program, r.report)
 	}
@@ -167,7 +167,7 @@ func (r *receiver) notice() time.Duration {
 // notification receives from the vassal's sd_notify socket.
 func (r *receiver) notification() time.Duration {
 	c := r.child
-	n, ok, err := c.notify.receive(c)
+	n, ok, err := c.ends.notify.receive(c)
 	switch {
 	case errors.Is(err, unix.EAGAIN):
 		return pace
@@ -175,13 +175,13 @@ func (r *receiver) notification() time.Duration {
 		return poll.Never
 	case ok:
 		if n.Ready {
-			c.notifiedOnce.Do(func() { close(c.notified) })
+			c.protocol.notifiedOnce.Do(func() { close(c.protocol.notified) })
 			for range burst { // a program sends this after the vassal has announced it
-				if c.replaced.Load() || r.notice() != 0 {
+				if c.protocol.replaced.Load() || r.notice() != 0 {
 					break
 				}
 			}
-			n.Ready = !c.probed.Load()
+			n.Ready = !c.protocol.probed.Load()
 		}
 		r.report(n)
 	}
@@ -191,19 +191,19 @@ func (r *receiver) notification() time.Duration {
 // pushConfig sends the configuration to a program that requests it, as a packet of uWSGI's
 // with modifier 115.
 func (c *child) pushConfig() {
-	if c.configs == nil {
+	if c.ends.configs == nil {
 		return
 	}
-	text := c.current.Load().Data
+	text := c.protocol.current.Load().Data
 	err := wire.Pushable(text)
 	if err == nil {
 		var packet []byte
 		if packet, err = uwsgiproto.Packet(uwsgiproto.Config, text); err == nil {
-			err = write(c.configs, packet)
+			err = write(c.ends.configs, packet)
 		}
 	}
 	if err != nil {
-		c.log.Error("cannot send it its configuration", "error", err)
+		c.resources.log.Error("cannot send it its configuration", "error", err)
 	}
 }
 

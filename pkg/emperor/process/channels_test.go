@@ -43,8 +43,8 @@ func converse(t *testing.T, becomes Wrappers) *conversation {
 	t.Cleanup(func() {
 		close(c.dead)
 		c.receiver.rest()
-		closeAll([]*os.File{c.pipe, c.configs, c.output, k.pipe})
-		c.orders.Close()
+		closeAll([]*os.File{c.ends.pipe, c.ends.configs, c.output, k.pipe})
+		c.ends.orders.Close()
 		k.orders.Close()
 	})
 	return k

@@ -37,9 +37,9 @@ const (
 
 // child is one generation of a vassal as a process. It implements Process.
 type child struct {
-	resources
-	protocol
-	ends
+	resources resources
+	protocol  protocol
+	ends      ends
 
 	tree       bool               // has a pid namespace: all its processes end with it
 	connection emperor.Connection // nil: none
@@ -111,19 +111,19 @@ func (c *child) connect() (ends []*os.File, err error) {
 		return ends, err
 	}
 	ends = append(ends, write, write)
-	c.part = c.launcher.Poller.pipes.enlarge(write)
-	if c.pipe, theirs, err = stream("pipe"); err != nil {
+	c.part = c.resources.launcher.Poller.pipes.enlarge(write)
+	if c.ends.pipe, theirs, err = stream("pipe"); err != nil {
 		return ends, err
 	}
 	ends = append(ends, theirs)
-	if c.orders, theirs, err = wire.Pair(); err != nil {
+	if c.ends.orders, theirs, err = wire.Pair(); err != nil {
 		return ends, err
 	}
 	ends = append(ends, theirs)
-	if c.launcher.Wrappers.None() {
+	if c.resources.launcher.Wrappers.None() {
 		return ends, nil
 	}
-	if c.configs, theirs, err = stream("configs"); err != nil {
+	if c.ends.configs, theirs, err = stream("configs"); err != nil {
 		return ends, err
 	}
 	return append(ends, theirs), nil
@@ -131,10 +131,10 @@ func (c *child) connect() (ends []*os.File, err error) {
 
 // stdin returns the socket of an on-demand vassal, as in uWSGI, or an empty input.
 func (c *child) stdin() (*os.File, error) {
-	if c.request.Socket == nil {
+	if c.resources.request.Socket == nil {
 		return os.Open(os.DevNull)
 	}
-	raw, err := c.request.Socket.SyscallConn()
+	raw, err := c.resources.request.Socket.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
@@ -156,15 +156,15 @@ func stream(name string) (ours, theirs *os.File, err error) {
 }
 
 // PID implements Process.
-func (c *child) PID() int { return c.process.PID }
+func (c *child) PID() int { return c.resources.process.PID }
 
 // Watch implements Process. No goroutine waits for the vassal: the goroutine of the Set watches
 // all vassals, and starts one for each that has ended.
 func (c *child) Watch(report func(emperor.Message), over func(emperor.Exit)) {
 	c.readOutput()
 	c.receiver.start(c, report)
-	c.launcher.Poller.messages.Watch(c.process, func() time.Duration {
-		if !c.process.Dead() {
+	c.resources.launcher.Poller.messages.Watch(c.resources.process, func() time.Duration {
+		if !c.resources.process.Dead() {
 			return pace
 		}
 		close(c.dead)
@@ -183,16 +183,16 @@ func (c *child) Watch(report func(emperor.Message), over func(emperor.Exit)) {
 // cannot be reused until then.
 func (c *child) reap() emperor.Exit {
 	if !c.tree {
-		_ = syscall.Kill(-c.process.PID, syscall.SIGKILL)
+		_ = syscall.Kill(-c.resources.process.PID, syscall.SIGKILL)
 	}
-	status, err := c.process.Wait()
+	status, err := c.resources.process.Wait()
 	if !c.life.asked.Load() {
-		if why := c.boot.failure(c.log); why != "" {
+		if why := c.boot.failure(c.resources.log); why != "" {
 			c.receiver.reason = why
 		}
 	}
 	x := emperor.Exit{ExitStatus: status, Err: err, OOMKills: c.oomCounter.Load().kills(), Reason: c.receiver.reason, Own: c.receiver.own}
-	if c.replaced.Load() && !c.life.asked.Load() && x.String() == (emperor.Exit{}).String() {
+	if c.protocol.replaced.Load() && !c.life.asked.Load() && x.String() == (emperor.Exit{}).String() {
 		x.Reason = x.String() + ", or its program went into the background: " + wire.Foreground
 	}
 	c.life.status = x.Effective()
@@ -203,8 +203,8 @@ func (c *child) reap() emperor.Exit {
 // another generation: clients of its published ports wait, if its network can make them. Sockets are also
 // useless to a program that binds its own.
 func (c *child) KeepSockets() {
-	own := c.launcher.Clone.Has(namespaces.NewNet)
-	if own && c.holder() != nil || !own && c.launcher.programFor(*c.request.Plan) == nil {
+	own := c.resources.launcher.Clone.Has(namespaces.NewNet)
+	if own && c.holder() != nil || !own && c.resources.launcher.programFor(*c.resources.request.Plan) == nil {
 		c.keeping = make(chan struct{})
 	}
 }
@@ -222,11 +222,11 @@ func (c *child) Stop(graceful bool) {
 	go func() {
 		if h := c.holder(); h != nil {
 			if err := h.Hold(); err != nil {
-				c.log.Warn("clients of its published ports do not wait for the next process", "error", err)
+				c.resources.log.Warn("clients of its published ports do not wait for the next process", "error", err)
 			}
 		}
-		if !c.launcher.Clone.Has(namespaces.NewNet) {
-			namespaces.Bounded(func() { c.kept = c.process.Listening() })
+		if !c.resources.launcher.Clone.Has(namespaces.NewNet) {
+			namespaces.Bounded(func() { c.kept = c.resources.process.Listening() })
 		}
 		c.ask(graceful)
 		close(c.keeping)
@@ -245,11 +245,11 @@ func (c *child) ask(graceful bool) {
 
 // terminate sends the stop signal to the program that replaced the vassal.
 func (c *child) terminate() {
-	sig := syscall.Signal(c.stopSignal.Load())
+	sig := syscall.Signal(c.protocol.stopSignal.Load())
 	if sig <= 0 || sig > 64 {
 		sig = syscall.SIGTERM
 	}
-	_ = c.process.Terminate(sig)
+	_ = c.resources.process.Terminate(sig)
 }
 
 // errReplaced is the error of a reload of a vassal that has become another program.
@@ -262,26 +262,26 @@ func (c *child) Reload(p emperor.Plan, serial uint64) error {
 	timer := time.NewTimer(protocolWait)
 	defer timer.Stop()
 	select {
-	case <-c.known:
+	case <-c.protocol.known:
 	case <-c.dead:
 	case <-timer.C:
 	}
-	if c.replaced.Load() {
+	if c.protocol.replaced.Load() {
 		return errReplaced
 	}
-	c.current.Store(&p)
-	if c.usesOrders.Load() || c.launcher.programFor(p) == nil { // our program uses it, although it may not have shown that yet
-		r := c.request
+	c.protocol.current.Store(&p)
+	if c.protocol.usesOrders.Load() || c.resources.launcher.programFor(p) == nil { // our program uses it, although it may not have shown that yet
+		r := c.resources.request
 		r.Plan = &p
-		o := c.launcher.orderFor(c, r)
+		o := c.resources.launcher.orderFor(c, r)
 		o.Serial = serial
-		return c.orders.SendOrder(o)
+		return c.ends.orders.SendOrder(o)
 	}
 	return c.send(wire.Reload)
 }
 
 // send writes one byte. It fails immediately when it would block, or when no process reads.
-func (c *child) send(m wire.Command) error { return write(c.pipe, []byte{byte(m)}) }
+func (c *child) send(m wire.Command) error { return write(c.ends.pipe, []byte{byte(m)}) }
 
 // write writes to a socket without blocking.
 func write(f *os.File, text []byte) error {
@@ -298,24 +298,24 @@ func write(f *os.File, text []byte) error {
 
 // Restore implements Process.
 func (c *child) Restore() {
-	if c.notify == nil {
+	if c.ends.notify == nil {
 		return
 	}
-	if w := c.notify.watch.Load(); w != nil {
+	if w := c.ends.notify.watch.Load(); w != nil {
 		w.Renew(c.restore)
 	}
 }
 
 // restore reports whether it had to bind the socket for sd_notify(3) again.
 func (c *child) restore() (bound bool) {
-	if p := c.written.Load(); p != nil {
-		if err := c.launcher.Ledger.restore(c.request.Config.Name, c.request.Generation, *p); err != nil {
-			c.log.Warn("a killed emperor would leave something of this vassal behind", "error", err)
+	if p := c.resources.written.Load(); p != nil {
+		if err := c.resources.launcher.Ledger.restore(c.resources.request.Config.Name, c.resources.request.Generation, *p); err != nil {
+			c.resources.log.Warn("a killed emperor would leave something of this vassal behind", "error", err)
 		}
 	}
-	bound, err := c.notify.rebind()
+	bound, err := c.ends.notify.rebind()
 	if err != nil {
-		c.log.Warn("its socket for sd_notify was removed, and cannot be made again", "error", err)
+		c.resources.log.Warn("its socket for sd_notify was removed, and cannot be made again", "error", err)
 	}
 	return bound
 }
@@ -328,10 +328,10 @@ func (c *child) Kill() {
 
 // end kills the process, also when it was not asked to stop.
 func (c *child) end() {
-	if c.cgroup != nil {
-		_ = c.cgroup.Kill()
+	if c.resources.cgroup != nil {
+		_ = c.resources.cgroup.Kill()
 	}
-	_ = c.process.Signal(syscall.SIGKILL)
+	_ = c.resources.process.Signal(syscall.SIGKILL)
 }
 
 // Clear implements Process.
@@ -340,13 +340,13 @@ func (c *child) Clear(ctx context.Context) error {
 	if c.keeping != nil {
 		<-c.keeping
 	}
-	c.unwatch()
+	c.resources.unwatch()
 	// The kernel would delete the links later, and the next generation would find their names in
 	// use.
-	err := errors.Join(c.clearCgroup(), c.disconnect(), c.launcher.Sweeper.Delete(c.entry.Links))
-	namespaces.Bounded(func() { err = errors.Join(err, removeAll(c.entry.Directories)) })
+	err := errors.Join(c.resources.clearCgroup(), c.disconnect(), c.resources.launcher.Sweeper.Delete(c.resources.entry.Links))
+	namespaces.Bounded(func() { err = errors.Join(err, removeAll(c.resources.entry.Directories)) })
 	if err == nil {
-		c.launcher.Ledger.forget(c.request.Config.Name, c.request.Generation)
+		c.resources.launcher.Ledger.forget(c.resources.request.Config.Name, c.resources.request.Generation)
 	}
 	c.stdout.end()
 	c.life.ended(ctx, c)
@@ -358,7 +358,7 @@ func (c *child) Clear(ctx context.Context) error {
 func (c *child) abandon() {
 	slow := time.AfterFunc(namespaces.Unkillable, func() {
 		for _, p := range namespaces.Stuck(c.PID()) {
-			c.log.Error("a process was killed and does not end", p.Attrs()...)
+			c.resources.log.Error("a process was killed and does not end", p.Attrs()...)
 		}
 	})
 	defer slow.Stop()
@@ -367,23 +367,23 @@ func (c *child) abandon() {
 	c.Watch(func(emperor.Message) {}, func(x emperor.Exit) { dead <- x })
 	<-dead
 	if err := c.Clear(context.Background()); err != nil {
-		c.log.Error("cannot remove all that was left", "error", err)
+		c.resources.log.Error("cannot remove all that was left", "error", err)
 	}
 }
 
 // close closes all open descriptors.
 func (c *child) close() {
-	closeAll([]*os.File{c.pipe, c.configs, c.output})
-	c.launcher.Poller.pipes.release(c.part)
+	closeAll([]*os.File{c.ends.pipe, c.ends.configs, c.output})
+	c.resources.launcher.Poller.pipes.release(c.part)
 	c.part = 0
-	if c.orders != nil {
-		c.orders.Close()
+	if c.ends.orders != nil {
+		c.ends.orders.Close()
 	}
-	if c.notify != nil {
-		c.notify.close()
+	if c.ends.notify != nil {
+		c.ends.notify.close()
 	}
-	if c.process != nil {
-		c.process.Close()
+	if c.resources.process != nil {
+		c.resources.process.Close()
 	}
 	c.guest.end()
 }

@@ -22,7 +22,7 @@ func TestStopInTheMomentOfAnExec(t *testing.T) {
 	}
 	defer out.Close()
 	c := &child{resources: resources{log: slog.New(slog.DiscardHandler)}, dead: make(chan struct{})}
-	c.process, err = spawner.Start(namespaces.Command{
+	c.resources.process, err = spawner.Start(namespaces.Command{
 		Path: "/bin/sh", Args: []string{"sh", "-c", "trap 'exit 7' TERM; echo; while :; do sleep 0.02; done"}, Dir: "/",
 		Env: []string{"PATH=/bin:/usr/bin"}, Files: []*os.File{nil, write},
 	})
@@ -30,7 +30,7 @@ func TestStopInTheMomentOfAnExec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.process.Close()
+	defer c.resources.process.Close()
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil { // it handles TERM
 		t.Fatal(err)
 	}
@@ -39,8 +39,8 @@ func TestStopInTheMomentOfAnExec(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pipe.Close()
-	c.pipe = pipe
-	c.replaced.Store(true)
+	c.ends.pipe = pipe
+	c.protocol.replaced.Store(true)
 	c.Stop(false)
 	if _, err := theirs.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestStopInTheMomentOfAnExec(t *testing.T) {
 	for rest := dyingTime; rest != poll.Never; { // nothing happens in the time that it is given
 		rest = c.receiver.pipe()
 	}
-	if status, err := c.process.Wait(); err != nil || status.String() != "exit status 7" {
+	if status, err := c.resources.process.Wait(); err != nil || status.String() != "exit status 7" {
 		t.Errorf("it ended by %v, %v", status, err)
 	}
 }

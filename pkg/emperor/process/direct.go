@@ -88,10 +88,10 @@ type birth struct {
 // begin starts the process: by the list of its boot, or with the vassal program. cgroup is a
 // descriptor, or zero.
 func (b birth) begin(ctx context.Context, cgroup int) (err error) {
-	c, l, boot := b.child, b.child.launcher, &b.child.boot
+	c, l, boot := b.child, b.child.resources.launcher, &b.child.boot
 	if boot.list = b.direct(ctx); boot.list != nil {
 		boot.by = b.request.Direct
-		c.process, err = l.Forker.Start(boot.list, b.clone, cgroup)
+		c.resources.process, err = l.Forker.Start(boot.list, b.clone, cgroup)
 		if err == nil {
 			return nil
 		}
@@ -102,8 +102,8 @@ func (b birth) begin(ctx context.Context, cgroup int) (err error) {
 		boot.by, boot.list = nil, nil
 	}
 	env := append(l.vassalEnviron(), termlog.MarksEnv+"=1")
-	if c.notify != nil {
-		env = append(env, "NOTIFY_SOCKET="+c.notify.path)
+	if c.ends.notify != nil {
+		env = append(env, "NOTIFY_SOCKET="+c.ends.notify.path)
 	}
 	files, passed := l.Programs.Pass(b.ends)
 	return l.start(c, b.spawner, namespaces.Command{
@@ -118,14 +118,14 @@ func (b birth) direct(ctx context.Context) *bootlist.List {
 	if !b.suits() || !filepath.IsAbs(b.dir) {
 		return nil
 	}
-	l, r := b.child.launcher, b.request
+	l, r := b.child.resources.launcher, b.request
 	request := emperor.DirectRequest{
 		Name: r.Config.Name, Server: l.Programs.Held(libexec.Server), Dir: b.dir,
 		Environ: l.ownEnviron(), Files: b.ends, Pipe: pipeFD, Orders: orderFD, Namespaces: b.clone, Keyring: l.Keyring, Deathsig: deathSignal,
 		Capabilities: l.Capabilities,
 	}
-	if b.child.notify != nil {
-		request.Notify = b.child.notify.path
+	if b.child.ends.notify != nil {
+		request.Notify = b.child.ends.notify.path
 	}
 	at := r.Direct.Program()
 	if !filepath.IsAbs(at) {
@@ -141,7 +141,7 @@ func (b birth) direct(ctx context.Context) *bootlist.List {
 
 // suits reports whether nothing but its configuration can need the vassal program.
 func (b birth) suits() bool {
-	l, r := b.child.launcher, b.request
+	l, r := b.child.resources.launcher, b.request
 	switch {
 	case l.Forker == nil, r.Direct == nil, os.Geteuid() != 0, l.tenantOf(r) != nil:
 		return false

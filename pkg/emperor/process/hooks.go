@@ -45,7 +45,7 @@ func (l *Launcher) runner(r emperor.Request, c *child) hooks.Runner {
 // joiner runs hooks in the namespaces of a child.
 func (l *Launcher) joiner(c *child, who hooks.Subject) hooks.Joiner {
 	return hooks.Joiner{
-		Program: l.Programs.At(l.Program), Environ: l.Environ, Of: c.process, Subject: who, Shells: l.Shells, Libraries: l.Libraries, Cgroups: l.Cgroups,
+		Program: l.Programs.At(l.Program), Environ: l.Environ, Of: c.resources.process, Subject: who, Shells: l.Shells, Libraries: l.Libraries, Cgroups: l.Cgroups,
 	}
 }
 
@@ -106,7 +106,7 @@ func (l *Launcher) hooksAfterClone(ctx context.Context, r emperor.Request, c *ch
 	}
 	run := l.runner(r, c)
 	return l.inTurn(ctx, r, len(first)+len(second), func() error {
-		return c.linking(!l.linksLate(r), func() error {
+		return c.resources.linking(!l.linksLate(r), func() error {
 			if err := run.Run(ctx, hooks.AsEmperor, first); err != nil {
 				return err
 			}
@@ -237,7 +237,7 @@ func (l *life) observe(c *child, m emperor.Message) {
 	}
 	l.once.Do(func() {
 		l.ready = startCompanion(func(ctx context.Context) {
-			_ = c.linking(true, func() error {
+			_ = c.resources.linking(true, func() error {
 				err := l.launcher.inTurn(ctx, l.about, len(list), func() error {
 					l.launcher.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, list)
 					return nil

@@ -13,17 +13,17 @@ import (
 // start clones the child, in a user namespace with ids of its own if vassals have any.
 func (l *Launcher) start(c *child, by *namespaces.Spawner, command namespaces.Command) (err error) {
 	if l.IDs != nil {
-		ids, release, err := l.IDs(c.request)
+		ids, release, err := l.IDs(c.resources.request)
 		if err != nil {
 			return fmt.Errorf("cannot choose its ids: %w", err)
 		}
 		defer release()
-		command.IDs, c.ids = ids, ids
+		command.IDs, c.resources.ids = ids, ids
 		if !openToAll(command.Dir) {
 			command.Dir = "/" // a working directory that its root could not enter
 		}
 	}
-	if c.process, err = by.Start(command); err != nil {
+	if c.resources.process, err = by.Start(command); err != nil {
 		return l.cloneError(err)
 	}
 	return nil
@@ -44,7 +44,7 @@ func openToAll(dir string) bool {
 
 // makeDirectories makes the directories of a child that cannot make them in its view of the file system. They belong to its user.
 func (c *child) makeDirectories() (err error) {
-	plan := c.request.Plan
+	plan := c.resources.request.Plan
 	if !plan.Files.Make || len(plan.Files.Directories) == 0 {
 		return nil
 	}
@@ -56,9 +56,9 @@ func (c *child) makeDirectories() (err error) {
 				return err
 			}
 		}
-		if uid, gid = int(who.UID), int(who.GID); c.ids != nil {
+		if uid, gid = int(who.UID), int(who.GID); c.resources.ids != nil {
 			var ok bool
-			if uid, gid, ok = c.ids.Outside(who.UID, who.GID); !ok {
+			if uid, gid, ok = c.resources.ids.Outside(who.UID, who.GID); !ok {
 				return fmt.Errorf("cannot make its directories: its user namespace has no ids for uid %d, gid %d", who.UID, who.GID)
 			}
 		}

@@ -168,11 +168,11 @@ func (l *Launcher) release(ctx context.Context, c *child, r emperor.Request) err
 // order sends the first order.
 func (l *Launcher) order(c *child, r emperor.Request) error {
 	if c.boot.list != nil {
-		return c.orders.Release()
+		return c.ends.orders.Release()
 	}
 	o := l.orderFor(c, r)
 	o.Sockets = r.Kept // of this order only: they are closed after the launch
-	return c.orders.SendOrder(o)
+	return c.ends.orders.SendOrder(o)
 }
 
 // orderError returns the reason why a child took no order: if it is dead, its exit status is more useful than
@@ -181,7 +181,7 @@ func (l *Launcher) orderError(c *child, err error) error {
 	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
 		return err
 	}
-	status, dead := c.process.DiedWithin(dyingTime)
+	status, dead := c.resources.process.DiedWithin(dyingTime)
 	if !dead {
 		return fmt.Errorf("%q has closed the channel for its order: %w (is it the vassal program?)", l.Program, err)
 	}
@@ -218,7 +218,8 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 	}
 	o := wire.Order{
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Dir: []byte(r.Config.Dir), Config: r.Config.Data,
-		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities, Caged: c.cgroup != nil, OwnIDs: l.IDs != nil,
+		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities,
+		Caged: c.resources.cgroup != nil, OwnIDs: l.IDs != nil,
 		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.childHooks(r), Shells: l.Shells, HookTimeout: l.HookTimeout,
 	}
 	o.Tenant = l.tenantOf(r)
@@ -251,11 +252,11 @@ func (l *Launcher) tenantOf(r emperor.Request) *wire.Tenant {
 // returns.
 func (l *Launcher) clone(ctx context.Context, r emperor.Request, dir string) (_ *child, err error) {
 	c := &child{resources: resources{log: r.Log, request: r, launcher: l}, tree: l.Clone.Has(namespaces.NewPID)}
-	c.dead, c.known, c.notified = make(chan struct{}), make(chan struct{}), make(chan struct{})
-	c.current.Store(r.Plan)
+	c.dead, c.protocol.known, c.protocol.notified = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	c.protocol.current.Store(r.Plan)
 	defer func() {
 		if err != nil {
-			_ = c.clearCgroup()
+			_ = c.resources.clearCgroup()
 			c.close()
 		}
 	}()
@@ -273,21 +274,21 @@ func (l *Launcher) clone(ctx context.Context, r emperor.Request, dir string) (_ 
 	}
 	if l.NotifyDir != "" {
 		// A full disk does not prevent the start: the vassal may never send a notification.
-		if c.notify, err = newNotify(l.NotifyDir); err != nil {
+		if c.ends.notify, err = newNotify(l.NotifyDir); err != nil {
 			r.Log.Warn("there is no socket for sd_notify", "error", err)
 		}
 	}
 	cgroup := 0
 	if l.Cgroups != nil {
-		if err = c.enclose(); err != nil {
+		if err = c.resources.enclose(); err != nil {
 			return nil, err
 		}
-		cgroup = c.cgroup.FD()
+		cgroup = c.resources.cgroup.FD()
 	}
 	if err = (birth{c, r, spawner, clone, dir, ends}).begin(ctx, cgroup); err != nil {
 		return nil, err
 	}
-	c.openEntry()
+	c.resources.openEntry()
 	return c, nil
 }
 

@@ -16,7 +16,7 @@ func (l *Launcher) connect(ctx context.Context, c *child, r emperor.Request) err
 	if l.Network == nil || !r.Network.Connects() {
 		return nil
 	}
-	ns, err := c.process.OpenNetwork()
+	ns, err := c.resources.process.OpenNetwork()
 	if err != nil {
 		return fmt.Errorf("cannot connect it to the network: %w", err)
 	}
@@ -31,7 +31,7 @@ func (l *Launcher) connect(ctx context.Context, c *child, r emperor.Request) err
 	}
 	c.connection = connection
 	c.note()
-	c.connected = c.Attachment().HostInterface
+	c.resources.connected = c.Attachment().HostInterface
 	return nil
 }
 
@@ -45,7 +45,7 @@ func (l *Launcher) spawnerBeside(r emperor.Request) (*namespaces.Spawner, error)
 	if !ok || !l.Clone.Has(namespaces.NewNet) {
 		return nil, fmt.Errorf("cannot give it the network of %q: that vassal has none of its own", r.Network.Mode.Of)
 	}
-	ns, err := host.process.OpenNetwork()
+	ns, err := host.resources.process.OpenNetwork()
 	if err != nil {
 		return nil, fmt.Errorf("cannot give it the network of %q: %w", r.Network.Mode.Of, err)
 	}
@@ -89,13 +89,13 @@ func (c *child) Attachment() *emperor.Attachment { return c.attachment.Load() }
 
 // Adjust changes the limits and the connection of the child while it runs.
 func (c *child) Adjust(ctx context.Context, p emperor.Plan) error {
-	was := c.limits
-	if err := c.relimit(p.Cgroup.Limits); err != nil {
+	was := c.resources.limits
+	if err := c.resources.relimit(p.Cgroup.Limits); err != nil {
 		return err
 	}
 	err := c.reconnect(ctx, p)
 	if err != nil {
-		err = errors.Join(err, c.relimit(was))
+		err = errors.Join(err, c.resources.relimit(was))
 	}
 	return err
 }
@@ -108,7 +108,7 @@ func (c *child) reconnect(ctx context.Context, p emperor.Plan) error {
 		}
 		return nil
 	}
-	ns, err := c.process.OpenNetwork()
+	ns, err := c.resources.process.OpenNetwork()
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (c *child) admit() {
 	c.life.admitted.Do(func() {
 		go func() {
 			if err := h.Admit(); err != nil {
-				c.log.Warn("clients of its published ports wait longer than they need to", "error", err)
+				c.resources.log.Warn("clients of its published ports wait longer than they need to", "error", err)
 			}
 		}()
 	})

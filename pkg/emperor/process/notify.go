@@ -123,10 +123,10 @@ func (c *child) owns(pid int) bool {
 	switch {
 	case pid <= 0:
 		return false
-	case pid == c.process.PID:
+	case pid == c.resources.process.PID:
 		return true
 	}
-	if session, err := unix.Getsid(pid); err == nil && session == c.process.PID {
+	if session, err := unix.Getsid(pid); err == nil && session == c.resources.process.PID {
 		return true
 	}
 	if !c.tree {
@@ -136,7 +136,7 @@ func (c *child) owns(pid int) bool {
 	if err != nil {
 		return false
 	}
-	its, err := os.Stat(fmt.Sprintf("/proc/%d/ns/pid", c.process.PID))
+	its, err := os.Stat(fmt.Sprintf("/proc/%d/ns/pid", c.resources.process.PID))
 	return err == nil && os.SameFile(theirs, its)
 }
 

@@ -15,12 +15,12 @@ type oomCounter struct {
 // in which it was made, and is asked for the one that it is in.
 func (c *child) rememberCgroup(moved bool) {
 	if !moved {
-		if c.cgroup != nil {
-			c.oomCounter.Store(&oomCounter{cgroup: c.cgroup.Memory()})
+		if c.resources.cgroup != nil {
+			c.oomCounter.Store(&oomCounter{cgroup: c.resources.cgroup.Memory()})
 		}
 		return // otherwise it is in the emperor's
 	}
-	m := &oomCounter{cgroup: namespaces.MemoryCgroupOf(c.process.PID)}
+	m := &oomCounter{cgroup: namespaces.MemoryCgroupOf(c.resources.process.PID)}
 	var ok bool
 	if m.before, ok = m.cgroup.Kills(); !ok {
 		return
@@ -32,7 +32,7 @@ func (c *child) rememberCgroup(moved bool) {
 
 // movedByHooks reports whether hooks of the emperor may have moved the child to another cgroup.
 func (c *child) movedByHooks() bool {
-	return len(c.launcher.hooks(c.request, hooks.AsEmperor))+len(c.launcher.hooks(c.request, hooks.AsEmperorSetns)) > 0
+	return len(c.resources.launcher.hooks(c.resources.request, hooks.AsEmperor))+len(c.resources.launcher.hooks(c.resources.request, hooks.AsEmperorSetns)) > 0
 }
 
 // kills returns how many of its processes the OOM killer has killed.

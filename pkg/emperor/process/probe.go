@@ -42,10 +42,10 @@ func (l *life) startProbe(c *child, p wire.Probe, program int, report func(emper
 			err := l.await(limited, c, p, program)
 			switch {
 			case err == nil:
-				c.probed.Store(false)
+				c.protocol.probed.Store(false)
 				report(wire.Accepting)
 			case ctx.Err() == nil:
-				c.log.Error("not ready before the timeout; killing it", "timeout", p.Timeout, "error", err)
+				c.resources.log.Error("not ready before the timeout; killing it", "timeout", p.Timeout, "error", err)
 				c.end()
 			}
 		})
@@ -56,7 +56,7 @@ func (l *life) startProbe(c *child, p wire.Probe, program int, report func(emper
 func (l *life) await(ctx context.Context, c *child, p wire.Probe, program int) error {
 	if p.Notify || p.Kind == "notify" {
 		select {
-		case <-c.notified:
+		case <-c.protocol.notified:
 		case <-ctx.Done():
 			return errors.New("it has not sent READY=1")
 		}
@@ -123,14 +123,14 @@ func (l *life) try(ctx context.Context, c *child, kind string, program int, h ho
 		vars = append(vars, "MAINPID="+strconv.Itoa(namespaces.InnerPID(pid)))
 	}
 	var restricted []namespaces.Landlock
-	if landlocks := c.landlocks.Load(); landlocks != nil {
+	if landlocks := c.protocol.landlocks.Load(); landlocks != nil {
 		if restricted, err = landlocks.Known(); err != nil {
 			return err
 		}
 	}
 	var last string
 	j := l.launcher.joiner(c, hooks.Subject{Name: l.about.Config.Name, PID: c.PID()})
-	j.Confine, j.Held, j.Within, j.Environ = pid, held, c.cgroup, nil
+	j.Confine, j.Held, j.Within, j.Environ = pid, held, c.resources.cgroup, nil
 	j.Landlocks = restricted
 	err = j.Join(ctx, h, hooks.Environment{Vars: vars}, func(line string) { last = line })
 	if err != nil && last != "" {

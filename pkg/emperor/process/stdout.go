@@ -50,14 +50,15 @@ type outputReader struct {
 // readOutput starts reading the vassal's output.
 func (c *child) readOutput() {
 	p := &c.stdout
-	p.line, p.close, p.last = func(line []byte) { c.log.Info(termlog.Text(line)) }, func() {}, func() string { return "" }
-	if c.launcher.Output != nil {
-		sink := c.launcher.Output.Open(output.Vassal{Name: c.request.Name, UID: c.request.UID, To: c.request.LogTo, Log: c.log})
+	p.line, p.close, p.last = func(line []byte) { c.resources.log.Info(termlog.Text(line)) }, func() {}, func() string { return "" }
+	if c.resources.launcher.Output != nil {
+		r := c.resources.request
+		sink := c.resources.launcher.Output.Open(output.Vassal{Name: r.Name, UID: r.UID, To: r.LogTo, Log: c.resources.log})
 		p.line, p.close, p.last = func(line []byte) { sink.Line(termlog.Text(line)) }, sink.Close, sink.Last
 	}
 	p.silent = make(chan struct{})
-	p.watch = c.launcher.Poller.output.Watch(c.output, func() time.Duration {
-		buffer := c.launcher.Poller.buffer // of the one goroutine that calls this
+	p.watch = c.resources.launcher.Poller.output.Watch(c.output, func() time.Duration {
+		buffer := c.resources.launcher.Poller.buffer // of the one goroutine that calls this
 		n, err := readNow(c.output, buffer)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
