@@ -108,14 +108,20 @@ func hold(path string) (string, error) {
 	return heldPath(held), nil
 }
 
-// raise moves a descriptor above those of workers. No other program inherits it.
+// raise moves a descriptor above those of workers, or as far up as the limit of open files permits. No
+// other program inherits it.
 func raise(fd int) (int, error) {
-	if fd >= heldFD {
+	lowest := heldFD
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && limit.Cur < 2*heldFD {
+		lowest = int(limit.Cur / 2)
+	}
+	if fd >= lowest {
 		_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
 		return fd, err
 	}
 	defer unix.Close(fd)
-	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, heldFD)
+	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, lowest)
 }
 
 func heldPath(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
