@@ -45,7 +45,7 @@ func reloadCommand() *cobra.Command {
 		Long: "Reloads a vassal in place: its process, namespaces and sockets stay; its workers are replaced.\n" +
 			"With --wait the command waits until the reload has ended, and prints its result. With --all every vassal is reloaded, even\n" +
 			"when one fails; the command prints each result and exits with 1 when one has failed. With --dry-run nothing is reloaded: the\n" +
-			"command prints what a reload would change, and how, and exits with 1 when a file has a mistake.",
+			"command prints the changes that a reload would make, and how, and exits with 1 when a file has a mistake.",
 		Args: cobra.ArbitraryArgs,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		switch {
@@ -61,7 +61,7 @@ func reloadCommand() *cobra.Command {
 		return o.doTo(ctx, c, args, emperor.Reload, wait)
 	})
 	c.Flags().BoolVar(&wait, "wait", false, "wait until the reload has ended, and print its result")
-	c.Flags().BoolVar(&dry, "dry-run", false, "reload nothing; print what a reload would change")
+	c.Flags().BoolVar(&dry, "dry-run", false, "reload nothing; print the changes that it would make")
 	c.MarkFlagsMutuallyExclusive("wait", "dry-run")
 	c.Flags().BoolVar(&all, "all", false, "reload every running vassal, a few at a time")
 	return c

@@ -102,7 +102,7 @@ func (s *sectionReader) nesting(l line) {
 	if key, _ := unmark(l.key); s.reader.options.Known(key) {
 		s.reader.problem(key, "there are keys in it, where a value or a list of values is expected", nestedForm(s.kind))
 	} else if s.kind == formatJSON {
-		s.reader.outcome.warnings.Add(s.reader.position.at, key, "what stands in it is left out", "options stand in one object")
+		s.reader.outcome.warnings.Add(s.reader.position.at, key, "its options are left out", "options stand in one object")
 	}
 }
 

@@ -1,6 +1,7 @@
 // Package inotify reads changes of directories from the kernel (inotify(7)). It is for the program
 // vassal, which must stay small, and for files that are only complete when their writer closes them:
-// fsnotify has no such event. The monitors of the emperor use fsnotify.
+// fsnotify has no such event. It also waits for one path, component by component, for the vassal and for paths that
+// the emperor keeps (namespaces.WaitForPath). The monitors of the emperor use fsnotify.
 package inotify
 
 import (

@@ -281,7 +281,7 @@ func (h *Hub) Reopen() (files int, err error) {
 		}
 	}
 	if len(failed) > 0 {
-		return files, fmt.Errorf("%w (what was open is still written to)", errors.Join(failed...))
+		return files, fmt.Errorf("%w (files that were open are still written to)", errors.Join(failed...))
 	}
 	return files, nil
 }

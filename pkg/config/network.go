@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -124,12 +125,15 @@ func (n Networking) judge(v *Vassal, given []networkSetting, problems *Problems)
 				problems.Add(g.Origin, g.Name, fmt.Sprintf("%s is more than the emperor permits", g.Value), "at most "+n.Limit.String())
 			}
 		case "network-mtu":
-			if n.MTU > 0 && v.Network.MTU > n.MTU {
-				problems.Add(g.Origin, g.Name, fmt.Sprintf("%s is more than the emperor permits", g.Value), fmt.Sprintf("at most %d", n.MTU))
+			if most := cmp.Or(n.MTU, tenantMTU); v.Network.MTU > most {
+				problems.Add(g.Origin, g.Name, fmt.Sprintf("%s is more than the emperor permits", g.Value), fmt.Sprintf("at most %d", most))
 			}
 		}
 	}
 }
+
+// tenantMTU is the largest MTU of a tenant's links where the operator sets none: the MTU of Ethernet.
+const tenantMTU = 1500
 
 func (n Networking) judgeMode(g networkSetting, problems *Problems) {
 	mode, err := spec.ParseMode(g.Value)

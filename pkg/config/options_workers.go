@@ -111,7 +111,7 @@ var workerOptions = option.Rows[Vassal]{
 	},
 	{
 		Name: "reload-signal", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "SIGNAL",
-		Help: "what makes the command read its own files again: a reload that changes no option sends it in place of new workers",
+		Help: "a signal at which the command reads its own files again: a reload that changes no option sends it in place of new workers",
 		Set: func(v *Vassal, t option.Value) (err error) {
 			v.Workers.ReloadSignal, err = parseSignal(t.Text)
 			return err

@@ -49,7 +49,7 @@ func (t foundStuck) apply(e *Emperor) {
 	if t.v.history.waitsFor != "" {
 		attrs = append(attrs, slog.String("waits_for", t.v.history.waitsFor))
 	}
-	t.v.log.Error("it does not end: the emperor ends without it, and the next one collects what is left", attrs...)
+	t.v.log.Error("it does not end: the emperor ends without it, and the next one collects the rest", attrs...)
 	e.lost = true
 	e.input(t.v, Lost)
 }

@@ -37,11 +37,39 @@ func foreignDrops() (names []string) {
 	}
 	for _, chain := range chains {
 		forwards := chain.Hooknum != nil && *chain.Hooknum == *nftables.ChainHookForward && chain.Type == nftables.ChainTypeFilter
-		if forwards && chain.Policy != nil && *chain.Policy == nftables.ChainPolicyDrop && !knowsVassals(c, chain.Table, chains) {
+		if forwards && endsInDrop(c, chain) && !knowsVassals(c, chain.Table, chains) {
 			names = append(names, chain.Table.Name+" "+chain.Name)
 		}
 	}
 	return names
+}
+
+// endsInDrop reports whether a chain drops or rejects all that its other rules leave: by its policy, or by a
+// rule without conditions (the last one of firewalld's chain).
+func endsInDrop(c *nftables.Conn, chain *nftables.Chain) bool {
+	rules, _ := c.GetRules(chain.Table, chain)
+	for _, r := range rules {
+		if drops, ok := unconditional(r); ok {
+			return drops
+		}
+	}
+	return chain.Policy != nil && *chain.Policy == nftables.ChainPolicyDrop
+}
+
+// unconditional reports whether a rule drops or rejects every packet. Not ok: packets may go on behind it.
+func unconditional(r *nftables.Rule) (drops, ok bool) {
+	for _, e := range r.Exprs {
+		switch e := e.(type) {
+		case *expr.Counter, *expr.Log:
+		case *expr.Reject:
+			return true, true
+		case *expr.Verdict:
+			return e.Kind == expr.VerdictDrop, e.Kind == expr.VerdictDrop || e.Kind == expr.VerdictAccept
+		default:
+			return false, false
+		}
+	}
+	return false, false
 }
 
 // knowsVassals reports whether a rule of a table names links of vassals.

@@ -17,13 +17,14 @@ type legacyTables struct {
 	list   string // of the tables in use
 	domain int
 	level  int
-	// target is the place of target_offset in an entry (struct ipt_entry, struct ip6t_entry).
-	target int
+	// target is the place of target_offset in an entry (struct ipt_entry, struct ip6t_entry), behind the
+	// conditions and four bytes, and size the size of an entry without matches.
+	target, size int
 }
 
 var legacies = []legacyTables{
-	{"iptables-legacy FORWARD", "/proc/thread-self/net/ip_tables_names", unix.AF_INET, unix.IPPROTO_IP, 88},
-	{"ip6tables-legacy FORWARD", "/proc/thread-self/net/ip6_tables_names", unix.AF_INET6, unix.IPPROTO_IPV6, 140},
+	{"iptables-legacy FORWARD", "/proc/thread-self/net/ip_tables_names", unix.AF_INET, unix.IPPROTO_IP, 88, 112},
+	{"ip6tables-legacy FORWARD", "/proc/thread-self/net/ip6_tables_names", unix.AF_INET6, unix.IPPROTO_IPV6, 140, 168},
 }
 
 // The questions to a table (linux/netfilter_ipv4/ip_tables.h), and the layout of their answers.
@@ -33,6 +34,7 @@ const (
 	legacyName    = 32 // of a table
 	legacyForward = 2  // the number of the chain
 	legacyHooks   = 5
+	legacyTarget  = 32 // the size of the head of a target (struct xt_entry_target)
 )
 
 // legacyGetInfo is struct ipt_getinfo.
@@ -45,7 +47,8 @@ type legacyGetInfo struct {
 	SizeOfThem uint32
 }
 
-// drops reports whether the policy of the chain FORWARD is to drop, and no rule names links of vassals.
+// drops reports whether the chain FORWARD drops or rejects all that its other rules leave, by its policy or by a
+// rule without conditions, and no rule names links of vassals.
 func (l legacyTables) drops() bool {
 	tables, _ := os.ReadFile(l.list)
 	if !slices.Contains(strings.Fields(string(tables)), "filter") {
@@ -69,18 +72,44 @@ func (l legacyTables) drops() bool {
 	if !l.ask(fd, legacyEntries, answer) || bytes.Contains(answer[head:], []byte(LinkPrefix)) {
 		return false
 	}
-	policy := answer[min(head+int(info.Underflow[legacyForward]), len(answer)):]
-	if len(policy) < l.target+2 {
-		return false
-	}
-	const verdict = 32 // the place of the verdict in a target (struct xt_standard_target)
-	at := int(binary.NativeEndian.Uint16(policy[l.target:])) + verdict
-	if len(policy) < at+4 {
-		return false
-	}
-	const drop = -1 // -NF_DROP - 1
-	return int32(binary.NativeEndian.Uint32(policy[at:])) == drop
+	return l.ends(answer[head:], int(info.Entry[legacyForward]), int(info.Underflow[legacyForward]))
 }
+
+// ends reports whether the first entry of a chain that every packet meets drops or rejects it. The entry
+// last is the chain's policy.
+func (l legacyTables) ends(entries []byte, at, last int) bool {
+	for at <= last && at+l.target+4 <= len(entries) {
+		entry := entries[at:]
+		target, next := int(binary.NativeEndian.Uint16(entry[l.target:])), int(binary.NativeEndian.Uint16(entry[l.target+2:]))
+		if next <= target+legacyTarget || next > len(entry) {
+			return false
+		}
+		if verdict, ok := legacyVerdict(entry[target:next]); ok && target == l.size && allZero(entry[:l.target-4]) {
+			return verdict
+		}
+		at += next
+	}
+	return false
+}
+
+// legacyVerdict reports whether a target drops or rejects packets. Not ok: packets may go on behind it.
+func legacyVerdict(target []byte) (drops, ok bool) {
+	const drop, accept = -1, -2 // -NF_DROP - 1, -NF_ACCEPT - 1
+	name, _, _ := bytes.Cut(target[2:31], []byte{0})
+	switch string(name) {
+	case "REJECT":
+		return true, true
+	case "":
+		if len(target) < legacyTarget+4 {
+			return false, false
+		}
+		verdict := int32(binary.NativeEndian.Uint32(target[legacyTarget:]))
+		return verdict == drop, verdict == drop || verdict == accept
+	}
+	return false, false
+}
+
+func allZero(b []byte) bool { return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) }
 
 // ask asks a question whose answer replaces it.
 func (l legacyTables) ask(fd, question int, b []byte) bool {

@@ -915,15 +915,51 @@ func TestForeignDropsOfLegacyTables(t *testing.T) {
 		if drops := legacies[i].drops(); drops {
 			t.Error("a chain that is not there drops")
 		}
-		for policy, want := range map[string]bool{"ACCEPT": false, "DROP": true} {
-			for _, args := range [][]string{{"-A", "FORWARD", "-j", "ACCEPT"}, {"-A", "INPUT", "-p", "tcp", "-j", "DROP"}, {"-P", "FORWARD", policy}} {
-				if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
-					t.Skipf("%s %v: %v\n%s", command, args, err, out)
+		for _, c := range []struct {
+			rules []string
+			want  bool
+		}{
+			{[]string{"-A INPUT -p tcp -j DROP", "-P FORWARD ACCEPT"}, false},
+			{[]string{"-P FORWARD DROP"}, true},
+			{[]string{"-A FORWARD -p tcp -j ACCEPT", "-A FORWARD -p tcp -j DROP"}, true},
+			{[]string{"-P FORWARD ACCEPT"}, false},
+			{[]string{"-A FORWARD -j DROP"}, true},
+			{[]string{"-F FORWARD", "-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT", "-A FORWARD -j REJECT"}, true},
+			{[]string{"-I FORWARD -j ACCEPT"}, false},
+			{[]string{"-F FORWARD", "-N other", "-A FORWARD -j other", "-A FORWARD -i eth7 -j REJECT"}, false},
+		} {
+			for _, rule := range c.rules {
+				if out, err := exec.Command(path, strings.Fields(rule)...).CombinedOutput(); err != nil {
+					t.Skipf("%s %s: %v\n%s", command, rule, err, out)
 				}
 			}
-			if got := legacies[i].drops(); got != want {
-				t.Errorf("%s with the policy %s: %v", command, policy, got)
+			if got := legacies[i].drops(); got != c.want {
+				t.Errorf("%s after %q: %v", command, c.rules, got)
 			}
+		}
+	}
+}
+
+// A chain of nftables that rejects the rest by its last rule is found as well.
+func TestForeignChainsThatReject(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	nft(t, "add table inet firewalld; add chain inet firewalld FORWARD { type filter hook forward priority 10; policy accept; }")
+	for _, step := range []struct {
+		rule string
+		want int
+	}{
+		{"add rule inet firewalld FORWARD ct state established accept", 0},
+		{"add rule inet firewalld FORWARD ct state invalid drop", 0},
+		{"add rule inet firewalld FORWARD counter reject with icmpx admin-prohibited", 1},
+		{"insert rule inet firewalld FORWARD accept", 0},
+		{"flush chain inet firewalld FORWARD; add rule inet firewalld FORWARD counter drop", 1},
+		{"insert rule inet firewalld FORWARD iifname evs* accept", 0},
+	} {
+		nft(t, step.rule)
+		if got := foreignDrops(); len(got) != step.want {
+			t.Errorf("after %q: %q", step.rule, got)
 		}
 	}
 }

@@ -72,7 +72,7 @@ func (*Processes) Watch(ctx context.Context, files, trees []string, post func(Ev
 		_ = w.addAll(files, trees)
 		go w.poll(ctx, post)
 		if len(w.roots) > 0 {
-			return fmt.Errorf("cannot watch what is in directories: %w", err)
+			return fmt.Errorf("cannot watch the entries of directories: %w", err)
 		}
 		return nil
 	}
