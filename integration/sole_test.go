@@ -38,8 +38,10 @@ func TestBothFormsOfTheServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			same := []string{"uid = 4001", "gid = 4002", "add-gid = 4003", "no-new-privileges = true", "limit-core = 0", "limit-nofile = 300:400",
-				"umask = 027", "chdir = /usr", "env = OWN=yes", "static-map = /=/usr", "chmod-socket = 640"}
+			same := []string{
+				"uid = 4001", "gid = 4002", "add-gid = 4003", "no-new-privileges = true", "limit-core = 0", "limit-nofile = 300:400",
+				"umask = 027", "chdir = /usr", "env = OWN=yes", "static-map = /=/usr", "chmod-socket = 640",
+			}
 			w.vassal("sole.ini", append(slices.Clone(same), "http-socket = "+w.path("s/sole"))...)
 			w.vassal("master.ini", append(slices.Clone(same), "http-socket = "+w.path("s/master"), "exec-as-root = true")...)
 			e := w.start(options...)
