@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/emperor-go/emperor/internal/cni"
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/network"
-	"github.com/emperor-go/emperor/pkg/network/cni"
 )
 
 // netCommand shows and repairs the built-in network.

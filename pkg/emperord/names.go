@@ -4,10 +4,10 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/emperor-go/emperor/internal/dns"
 	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network"
-	"github.com/emperor-go/emperor/pkg/network/dns"
 )
 
 // openNames lets vassals resolve names.
