@@ -96,6 +96,10 @@ func (s *sole) run(signals <-chan os.Signal) error {
 			if err := s.reload.end(s, a); err != nil {
 				return err
 			}
+		case a := <-s.reload.settled:
+			if err := s.reload.settle(s, a); err != nil {
+				return err
+			}
 		case <-s.reload.late.C:
 			if err := s.reload.tooLate(s); err != nil {
 				return err
