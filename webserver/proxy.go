@@ -92,11 +92,10 @@ func newReverseProxy(trust bool, wait time.Duration, log *slog.Logger) *httputil
 				t, _ := ctx.Value(targetKey{}).(target)
 				return dial(ctx, t)
 			},
-			// A server may close a kept connection just when a request is sent on it, and a
-			// request that is not idempotent could not be repeated.
 			DisableKeepAlives: true, DisableCompression: true,
 		}},
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		BufferPool: copyBuffers{},
+		ErrorLog:   slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if errors.Is(context.Cause(r.Context()), errTooLong) {
 				err = errTooLong
