@@ -67,7 +67,13 @@ func newSole(o *serving.Options, c Config) *sole {
 // sockets.
 func (s *sole) serve(signals <-chan os.Signal) error {
 	err := s.run(signals)
-	discard(s.bound)
+	if s.pipe.Held() { // the next process of the vassal goes on with them
+		for _, one := range s.bound {
+			one.Close()
+		}
+	} else {
+		discard(s.bound)
+	}
 	s.close(err, len(s.leaving) > 0)
 	return err
 }

@@ -138,7 +138,11 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	if err != nil {
 		return nil, err
 	}
-	r = b.listening.arrange(r)
+	passed, ok := b.listening.given(r.Kept, r.Unbound, who.UID, b.umask)
+	if !ok {
+		return nil, errUnsuited
+	}
+	r = b.listening.arrange(r, passed)
 	if b.server != nil {
 		if r.Server == nil {
 			return nil, errUnsuited
@@ -154,7 +158,7 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	l.Become(who)
 	l.Deathsig(r.Deathsig)
 	b.confine(l, int(who.UID))
-	sockets, err := b.listening.add(l, r.Namespaces)
+	sockets, err := b.listening.add(l, r.Namespaces, passed)
 	if err != nil {
 		return nil, err
 	}
