@@ -34,15 +34,25 @@ for library in google/nftables vishvananda mdlayher containernetworking; do
 	cold="$cold -gcflags=github.com/$library/...=-l"
 done
 
+# vassal boots once and then waits. Each vassal loads it: without inlining, and with functions at multiples of
+# 16 bytes, it is 0.3 MB smaller and starts no slower.
+small=
+for package in github.com/emperor-go/emperor/... encoding/json log/slog os/exec net; do
+	small="$small -gcflags=$package=-l"
+done
+
 # shellcheck disable=SC2086 # words of their own
 build() { $go build -trimpath -buildvcs=false $cold -ldflags "$flags" "$@"; }
+# shellcheck disable=SC2086 # the same
+build_small() { $go build -trimpath -buildvcs=false $cold $small -ldflags "$flags -funcalign=16" "$@"; }
 
 # Programs of earlier versions must not look like ours.
 rm -f "$bin/vassal-pty" "$bin/vassal-parse"
-build -o "$bin/" ./cmd/...
+build -o "$bin/" ./cmd/emperor ./cmd/emperor-dns ./cmd/vassal-helper ./cmd/vassal-server
+build_small -o "$bin/vassal" ./cmd/vassal
 # The twins load functions of C.
 build -tags native -o "$bin/emperor-native" ./cmd/emperor
-build -tags native -o "$bin/vassal-native" ./cmd/vassal
+build_small -tags native -o "$bin/vassal-native" ./cmd/vassal
 
 # No tenant reads the programs that run as one (see the Makefile).
 chmod 711 "$bin/vassal" "$bin/vassal-server" "$bin/vassal-helper" "$bin/vassal-native"

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
@@ -44,7 +45,7 @@ func TestFilesAreUnderstood(t *testing.T) {
 // parse reads an emperor's file, which has that name, or a vassal's.
 func parse(path string) (config.Problems, error) {
 	if filepath.Base(path) == "emperor.ini" {
-		_, warnings, err := config.Loader{Permissions: config.FullPermissions(nil)}.Emperor([]string{"--ini", path})
+		_, warnings, err := config.Loader{Permissions: config.FullPermissions(nil, assist.Means{})}.Emperor([]string{"--ini", path})
 		return warnings, err
 	}
 	data, err := os.ReadFile(path)

@@ -118,3 +118,48 @@ func nothing(t *testing.T, root string) {
 		}
 	}
 }
+
+// Without a virtual machine the stories of systemd do not succeed: the script ends with 77, the status of
+// a skipped test, and make prints it.
+func TestSystemdStoriesWithoutMachine(t *testing.T) {
+	t.Parallel()
+	// A host without apt: there are only the commands that the scripts and make use before they look for it.
+	tools := t.TempDir()
+	for _, name := range []string{"bash", "cat", "dirname", "env", "id", "make", "mkdir", "mktemp", "realpath", "rm", "sed", "sh", "sha256sum", "uname"} {
+		path, err := exec.LookPath(name)
+		if err == nil {
+			err = os.Symlink(path, filepath.Join(tools, name))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(name string, args ...string) (string, int) {
+		cmd := exec.Command(name, args...)
+		cmd.Env = []string{"PATH=" + tools, "HOME=" + t.TempDir(), "EMPEROR_VM_CACHE=" + filepath.Join(t.TempDir(), "vm")}
+		out, _ := cmd.CombinedOutput()
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	const line = "make systemd: no story was run, there is no virtual machine (exit status 77"
+	if out, code := run("systemd/run.sh", os.Getenv(binEnv)); code != 77 || !strings.Contains(out, "there is no apt-get") || !strings.Contains(out, line) {
+		t.Errorf("exit status %d: %s", code, out)
+	}
+	if out, code := run("make", "-C", "..", "-o", "build", "systemd", "BIN="+os.Getenv(binEnv)); code == 0 || !strings.Contains(out, line) || !strings.Contains(out, "Error 77") {
+		t.Errorf("make: exit status %d: %s", code, out)
+	}
+}
+
+// mostOfVassal is the size of vassal in bytes: each vassal loads it, and a larger one starts later.
+const mostOfVassal = 5_450_000
+
+// vassal stays small: a package that makes it larger belongs into vassal-helper, vassal-server or emperor.
+func TestVassalIsSmall(t *testing.T) {
+	t.Parallel()
+	info, err := os.Stat(program("vassal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > mostOfVassal {
+		t.Errorf("vassal has %d bytes, more than %d", info.Size(), mostOfVassal)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -202,11 +203,17 @@ func parseArgs(args []string, c *Config) error {
 			if err := listenAt(c, name, value); err != nil {
 				return err
 			}
-		} else if err := c.Options.Put(row, option.Value{Text: value}); err != nil {
+		} else if err := c.Options.Put(row, option.Value{Text: value, Expression: isExpression}); err != nil {
 			return usageError{fmt.Errorf("%s: %w", arg, err)}
 		}
 	}
 	return nil
+}
+
+// isExpression returns an error for a text that is no regular expression.
+func isExpression(text string) error {
+	_, err := regexp.Compile(text)
+	return err
 }
 
 // socketNames are the options that open one.

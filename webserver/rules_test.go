@@ -25,7 +25,7 @@ func routes(t *testing.T, lines ...string) (list []serving.Route) {
 		if subject == "" {
 			subject = "path-info"
 		}
-		r, err := serving.ParseRoute(subject, text)
+		r, err := serving.ParseRoute(subject, text, isExpression)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,7 +247,7 @@ func FuzzRules(f *testing.F) {
 	f.Add("if", "equal:${qs[a]};1 break:403", "/?a=1")
 	f.Add("run", "rewrite:/x$9?y", "/")
 	f.Fuzz(func(t *testing.T, subject, text, target string) {
-		r, err := serving.ParseRoute(subject, text)
+		r, err := serving.ParseRoute(subject, text, isExpression)
 		if err != nil || r.Action == "static" || r.Action == "http" || strings.HasPrefix(r.Action, "basicauth") {
 			return // they read this machine's state
 		}

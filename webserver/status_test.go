@@ -25,7 +25,7 @@ func TestRulesThatAnswer(t *testing.T) {
 		"^/tea break-with-status:418", "^/return return:404", "^/moved return:301 with words", "^/none return:204", "^/break break:404",
 		"^/send send:one,", "^/send send-crnl:two", "^/send2 last:", "^/method setmethod:PATCH", "^/method return:200", "^/flush flush:", "^/flush donotoffload:", "^/flush offload:",
 	} {
-		r, err := serving.ParseRoute("path-info", text)
+		r, err := serving.ParseRoute("path-info", text, isExpression)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func TestHarakiriOfARule(t *testing.T) {
 	app := uwsgiSleeper(t)
 	var o serving.Options
 	for _, text := range []string{"^/short harakiri:1", "^/long harakiri:0", "^/ uwsgi:" + app + ",0,0"} {
-		r, err := serving.ParseRoute("path-info", text)
+		r, err := serving.ParseRoute("path-info", text, isExpression)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestUnknownActionHasARemedy(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{"return:", "return:99", "harakiri:soon", "send:", "uwsgi:", "break-with-status:x"} {
-		if _, err := serving.ParseRoute("run", wrong); err == nil {
+		if _, err := serving.ParseRoute("run", wrong, isExpression); err == nil {
 			t.Errorf("%s is taken", wrong)
 		}
 	}

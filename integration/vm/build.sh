@@ -49,7 +49,8 @@ debootstrap --variant=minbase --include="$packages" bookworm "$root" "$mirror" >
 
 echo "vm: kernel"
 kernel=$(apt-cache depends $kernel_meta | awk '/Depends: linux-image-[0-9]/ {print $2; exit}')
-(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$kernel" busybox-static >/dev/null)
+[ -n "$kernel" ] || skip "apt has no package $kernel_meta"
+(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$kernel" busybox-static >/dev/null) || skip "no package $kernel"
 dpkg-deb -x "$work/$kernel"_*.deb "$work/kernel"
 dpkg-deb -x "$work"/busybox-static_*.deb "$work/busybox"
 version=${kernel#linux-image-}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/emperor-go/emperor/internal/assist/direct"
 	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
@@ -289,7 +290,7 @@ func (k *checker) attributes(path string, source config.Source) {
 // must not choose files to read.
 func underEmperor(e *config.Emperor, c monitor.Config) (l config.Loader, source config.Source, err error) {
 	c = c.Located()
-	l.Permissions = config.Permissions{Dir: c.Dir, Files: ours(c.Path), Environ: vassalfiles.Environ(e), Foreign: parser.Parse, Partial: true}
+	l.Permissions = config.Permissions{Dir: c.Dir, Files: ours(c.Path), Environ: vassalfiles.Environ(e), Foreign: parser.Parse, Means: direct.Means(), Partial: true}
 	if e != nil {
 		l.Permissions.Held = vassalfiles.HasOnDemand(e.OnDemand)
 		l.Templates, err = e.Templates.Read(c.Dir, vassalfiles.Bounded(reads.New()))

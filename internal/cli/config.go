@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/emperor-go/emperor/internal/assist/direct"
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -138,5 +139,5 @@ func settingsJSON(out io.Writer, settings []config.Setting) error {
 
 // loader returns a loader for the emperor's own configuration.
 func loader() config.Loader {
-	return config.Loader{Permissions: config.FullPermissions(parser.Parse)}
+	return config.Loader{Permissions: config.FullPermissions(parser.Parse, direct.Means())}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emperor-go/emperor/internal/assist/direct"
 	"github.com/emperor-go/emperor/internal/dialect/dialecttest"
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/problem"
@@ -90,7 +91,7 @@ func unwrap(t *testing.T, raw json.RawMessage) string {
 func corpusList(t *testing.T, root, file string) (lines []string) {
 	t.Chdir(filepath.Join(root, filepath.Dir(file)))
 	t.Setenv("PATH", fakeDate(t))
-	r := New(ofUWSGI, Permissions{Foreign: parser.Parse, Files: true, Run: true, Environ: []string{"HOME=/home/u", "PATH=/tmp/corpus/stub:/usr/bin:/bin"}})
+	r := New(ofUWSGI, Permissions{Foreign: parser.Parse, Means: direct.Means(), Files: true, Run: true, Environ: []string{"HOME=/home/u", "PATH=/tmp/corpus/stub:/usr/bin:/bin"}})
 	maps.Copy(r.magic.vars, map[byte]string{
 		'h': "HOSTNAME", 't': "1700000000", 'T': "1700000000000000", 'V': "VERSION", 'k': "4", 'u': "1000", 'U': "user", 'g': "1000", 'G': "group",
 	})

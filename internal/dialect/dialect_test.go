@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/emperor-go/emperor/internal/assist/direct"
 	"github.com/emperor-go/emperor/internal/dialect/dialecttest"
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -58,7 +59,7 @@ func TestMain(m *testing.M) {
 }
 
 func loader() config.Loader {
-	return config.Loader{Permissions: config.FullPermissions(parser.Parse)}
+	return config.Loader{Permissions: config.FullPermissions(parser.Parse, direct.Means())}
 }
 
 func showAndExit(warnings config.Problems, err error) {

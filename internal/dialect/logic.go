@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -213,12 +212,14 @@ func ifHostname(_ *Reader, arg string) (bool, string, bool) {
 
 func ifHostnameMatch(r *Reader, arg string) (bool, string, bool) {
 	host, _ := os.Hostname()
-	re, err := regexp.Compile(arg)
+	live, err := false, errNoExpressions
+	if r.permissions.Means.Match != nil {
+		live, err = r.permissions.Means.Match(r.permissions.until(), arg, host)
+	}
 	if err != nil {
 		r.problem("if-hostname-match", err.Error(), "")
-		return false, arg, true
 	}
-	return re.MatchString(host), arg, true
+	return live && err == nil, arg, true
 }
 
 // ifPlugin looks for plugins that the configuration requested: they are assumed to exist.

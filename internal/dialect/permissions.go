@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -46,6 +47,9 @@ type Permissions struct {
 	Dir string
 	// Foreign reads YAML and XML. Nil: they cannot be read.
 	Foreign foreign.Parser
+	// Means ask other hosts, for http:// and resolve, and match regular expressions. Zero: other hosts cannot
+	// be asked, and expressions are not checked.
+	Means assist.Means
 	// Partial skips includes and expansions that are not permitted instead of reporting them.
 	// The result is a part of the configuration, for finding mistakes.
 	Partial bool
@@ -63,6 +67,14 @@ func (a Permissions) until() context.Context {
 		return context.Background()
 	}
 	return a.Until
+}
+
+// expression returns the check of regular expressions; nil: there is none.
+func (a Permissions) expression() func(string) error {
+	if a.Means.Match == nil {
+		return nil
+	}
+	return func(text string) error { return a.Means.Check(a.until(), text) }
 }
 
 // path returns the path of a file name.
@@ -85,8 +97,8 @@ func (a Permissions) cwd() (string, error) {
 }
 
 // FullPermissions returns the permissions of a program for its own configuration: all.
-func FullPermissions(parser foreign.Parser) Permissions {
-	return Permissions{Files: true, Run: true, Environ: os.Environ(), Foreign: parser}
+func FullPermissions(parser foreign.Parser, means assist.Means) Permissions {
+	return Permissions{Files: true, Run: true, Environ: os.Environ(), Foreign: parser, Means: means}
 }
 
 // need is one kind of access.
@@ -172,7 +184,7 @@ func (r *Reader) fresh(key, name string) ([]byte, error) {
 		if !r.allowed(needRun, key) {
 			return nil, errLeftOut
 		}
-		return fetch(r.permissions.until(), scheme, rest)
+		return r.permissions.fetch(scheme, rest)
 	}
 	if name == "-" {
 		if !r.allowed(needRun, key) {

@@ -112,6 +112,8 @@ type Result struct {
 	Nested []Entry
 	// Warnings and Problems are in the order in which they were found.
 	Warnings, Problems problem.Problems
+	// Expression returns an error for a text that is no regular expression. Nil: expressions are not checked.
+	Expression func(text string) error
 	// Partial is true when a part was skipped because it is not permitted.
 	Partial bool
 	// Empty is true when a file contained no options.
@@ -311,6 +313,7 @@ func (r *Reader) Finish() Result {
 	return Result{
 		Name: r.magic.vars['S'], Entries: list, Written: r.list.entries, Used: r.list.used, Variables: r.variables.reads, Nested: r.outcome.nested,
 		Warnings: r.outcome.warnings, Problems: r.outcome.problems, Partial: r.outcome.partial, Empty: r.outcome.empty,
+		Expression: r.permissions.expression(),
 	}
 }
 

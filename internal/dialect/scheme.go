@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/address"
@@ -28,14 +26,15 @@ func isScheme(s string) bool { return slices.Contains(schemes, s) }
 const fetchTime = 30 * time.Second
 
 // fetch reads the content of a scheme.
-func fetch(ctx context.Context, scheme, rest string) ([]byte, error) {
+func (a Permissions) fetch(scheme, rest string) ([]byte, error) {
+	ctx := a.until()
 	switch scheme {
 	case "exec":
 		return fetchExec(ctx, rest)
 	case "fd":
 		return fetchFD(rest)
 	case "http":
-		return fetchHTTP(ctx, rest)
+		return a.fetchHTTP(ctx, rest)
 	case "emperor":
 		return fetchEmperor()
 	}
@@ -94,33 +93,16 @@ func fetchFD(number string) ([]byte, error) {
 	return readAll("fd://"+number, f)
 }
 
-// fetchHTTP requests host[:port]/path with a minimal request, as uWSGI does. The package
-// net/http would slow down every vassal's start.
-func fetchHTTP(ctx context.Context, url string) ([]byte, error) {
-	host, path, _ := strings.Cut(url, "/")
-	dialer := net.Dialer{Timeout: fetchTime}
-	conn, err := dialer.DialContext(ctx, "tcp", address.Authority(host, 80))
+// fetchHTTP requests host[:port]/path.
+func (a Permissions) fetchHTTP(ctx context.Context, url string) (page []byte, err error) {
+	err = errNoNetwork
+	if a.Means.Fetch != nil {
+		page, err = a.Means.Fetch(ctx, url)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot get %q: %w", "http://"+url, err)
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if err := conn.SetDeadline(time.Now().Add(fetchTime)); err != nil {
-		return nil, err
-	}
-	if _, err := fmt.Fprintf(conn, "GET /%s HTTP/1.0\r\nHost: %s\r\n\r\n", path, host); err != nil {
-		return nil, fmt.Errorf("cannot get %q: %w", "http://"+url, err)
-	}
-	answer, err := readAll("http://"+url, conn)
-	if err != nil {
-		return nil, err
-	}
-	head, body, ok := bytes.Cut(answer, []byte("\r\n\r\n"))
-	status := strings.Fields(string(head[:min(len(head), 64)]))
-	if !ok || len(status) < 2 || status[1] != "200" {
-		return nil, fmt.Errorf("cannot get %q: the server did not answer 200", "http://"+url)
-	}
-	return body, nil
+	return page, nil
 }
 
 // emperorConfigEnv names the descriptor on which uWSGI's Emperor sends a vassal its
@@ -152,11 +134,26 @@ func (r *Reader) resolve(name string) (string, error) {
 	if r.permissions.Reading != nil {
 		r.permissions.Reading(name)
 	}
+	if ip, err := (address.Address{Host: name}).IP(); err == nil && ip.Is4() && name != "" && name != "*" { // a number, or in /etc/hosts
+		return ip.String(), nil
+	}
+	if r.permissions.Means.Lookup == nil {
+		return "", fmt.Errorf("cannot resolve %q: %w", name, errNoNetwork)
+	}
 	ctx, cancel := context.WithTimeout(r.permissions.until(), fetchTime)
 	defer cancel()
-	ips, err := net.DefaultResolver.LookupIP(ctx, "ip4", name)
+	ips, err := r.permissions.Means.Lookup(ctx, "ip4", name)
+	if err == nil && len(ips) == 0 {
+		err = errors.New("it has no address of IPv4")
+	}
 	if err != nil {
 		return "", fmt.Errorf("cannot resolve %q: %w", name, err)
 	}
-	return ips[0].String(), nil
+	return ips[0].Unmap().String(), nil
 }
+
+// errNoNetwork is the error of a reading that has no access to other hosts.
+var errNoNetwork = errors.New("this program asks no other host")
+
+// errNoExpressions is the error of a reading that matches no regular expressions.
+var errNoExpressions = errors.New("this program matches no expressions")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -37,7 +38,7 @@ func world(t *testing.T, emperor *config.Emperor, files ...string) (dir string, 
 
 func emperor(t *testing.T, args ...string) *config.Emperor {
 	t.Helper()
-	e, _, err := config.Loader{Permissions: config.FullPermissions(nil)}.Emperor(append(args, t.TempDir()))
+	e, _, err := config.Loader{Permissions: config.FullPermissions(nil, assist.Means{})}.Emperor(append(args, t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}

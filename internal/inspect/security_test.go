@@ -6,13 +6,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
 // posture returns the exposed facts of the first of some vassals.
 func posture(t *testing.T, emperor []string, mode os.FileMode, files ...string) (exposed []string, sum float64) {
 	t.Helper()
-	loader := config.Loader{Permissions: config.FullPermissions(nil)}
+	loader := config.Loader{Permissions: config.FullPermissions(nil, assist.Means{})}
 	e, _, err := loader.Emperor(append([]string{"--emperor", t.TempDir()}, emperor...))
 	if err != nil {
 		t.Fatal(err)

@@ -82,11 +82,21 @@ The command line is wrong.
 `
 
 const helperManual = `.SH NAME
-vassal\-helper \- read YAML and XML, share a terminal, or attach to it
+vassal\-helper \- read YAML and XML, ask other hosts, share a terminal, or attach to it
 .SH SYNOPSIS
 .B vassal\-helper parse
 .BR yaml | xml
 .RI < FILE
+.br
+.B vassal\-helper lookup
+.BR ip4 | ip
+.I NAME
+.br
+.B vassal\-helper fetch
+.RI < URL
+.br
+.B vassal\-helper match
+.RI < QUESTION
 .br
 .B vassal\-helper pty \-\-connect
 .I ADDRESS
@@ -102,6 +112,22 @@ It is not meant to be run by hand.
 reads a configuration in YAML or XML on standard input and prints its options as JSON.
 .B vassal
 reads ini and JSON itself.
+.TP
+.B lookup
+prints the addresses of a host, for
+.B resolve
+and for hooks that wait for a server.
+.TP
+.B fetch
+prints the page at
+.IR HOST [: PORT ]/ PATH ,
+which is on standard input, for
+.BR http:// .
+.TP
+.B match
+reports whether a regular expression matches a text, for
+.BR if\-hostname\-match ,
+and whether it is one at all. The two are lines of standard input, quoted as in Go.
 .TP
 .B pty
 shows the pseudoterminal of a vassal's first worker to all clients, when the file has a

@@ -56,7 +56,7 @@ func (l Loader) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	checkNested(&r)
 	e = defaultEmperor()
 	e.entries = r.Entries
-	warnings, problems, rest := line.table.decode(e.entries, r.Used, e)
+	warnings, problems, rest := line.table.decode(e.entries, r, e)
 	rest.report(&warnings)
 	e.loggers(&warnings)
 	if e.BackoffMax == 0 { // no line sets BackoffMax

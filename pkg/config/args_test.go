@@ -6,10 +6,12 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/internal/assist"
 )
 
 // ownLoader reads the own configuration of a program.
-var ownLoader = Loader{Permissions: FullPermissions(nil)}
+var ownLoader = Loader{Permissions: FullPermissions(nil, assist.Means{})}
 
 func TestCommandLine(t *testing.T) {
 	dir := t.TempDir()

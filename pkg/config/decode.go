@@ -12,7 +12,8 @@ import (
 // decode stores the entries in into, in order, and reports all mistakes. used are the keys that
 // other values refer to: they are placeholders, unless uWSGI has an option of that name.
 // Afterwards entries contains the interpreted keys and values.
-func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warnings, problems Problems, rest remainder) {
+func (t table[T]) decode(entries []dialect.Entry, read dialect.Result, into *T) (warnings, problems Problems, rest remainder) {
+	used := read.Used
 	first := make(map[string]int, len(entries)) // the index of the first entry of each option
 	unknown := unknownKeys{strict: strict(entries), used: used, names: t.near, guards: t.decides}
 	for i, e := range entries {
@@ -69,7 +70,7 @@ func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warni
 		if !again {
 			first[o.Name] = i
 		}
-		err := o.Put(into, option.Value{Text: e.Value, Origin: e.Origin, Tenant: e.Tenant})
+		err := o.Put(into, option.Value{Text: e.Value, Origin: e.Origin, Tenant: e.Tenant, Expression: read.Expression})
 		if number, ok := leading(o, e.Value); err != nil && ok && o.Put(into, option.Value{Text: number, Origin: e.Origin, Tenant: e.Tenant}) == nil {
 			entries[i].Value = number
 			warnings.Add(e.Origin, e.Key, fmt.Sprintf("%q means %s", e.Value, number), option.Comments)

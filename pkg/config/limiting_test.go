@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/internal/assist"
 )
 
 // limitsOf returns the files of a vassal's cgroup as text, one a line.
@@ -115,7 +117,7 @@ func TestUnseenLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all := FullPermissions(nil)
+	all := FullPermissions(nil, assist.Means{})
 	all.Dir = dir
 	for text, want := range map[string]string{
 		"memory-max = 32m\n":                           "",

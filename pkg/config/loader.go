@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
 	"github.com/emperor-go/emperor/internal/uwsginames"
@@ -25,8 +26,10 @@ type Permissions = dialect.Permissions
 const MaxFile = dialect.MaxFile
 
 // FullPermissions returns all permissions, for a program that reads its own configuration. parser
-// reads YAML and XML; nil: these formats are errors.
-func FullPermissions(parser foreign.Parser) Permissions { return dialect.FullPermissions(parser) }
+// reads YAML and XML; nil: these formats are errors. means ask other hosts.
+func FullPermissions(parser foreign.Parser, means assist.Means) Permissions {
+	return dialect.FullPermissions(parser, means)
+}
 
 // Extensions returns the file name extensions of all formats, as in uWSGI.
 func Extensions() []string { return dialect.Extensions() }
@@ -61,7 +64,7 @@ func (l Loader) Vassal(src Source) (*Vassal, Problems, error) {
 	}
 	v, warnings, err := decodeVassal(src.Path, l.read(src), l.Permissions.Held)
 	if err == nil && !l.Permissions.Partial && (l.OwnIDs || early(v.entries)) {
-		l.Permissions = Permissions{Dir: l.Permissions.Dir, Environ: l.Permissions.Environ, Partial: true, Foreign: l.Permissions.Foreign}
+		l.Permissions = Permissions{Dir: l.Permissions.Dir, Environ: l.Permissions.Environ, Partial: true, Foreign: l.Permissions.Foreign, Means: l.Permissions.Means}
 		err = v.unseen(l.read(src).Entries, l.OwnIDs).Err()
 	}
 	return v, warnings, err
@@ -135,7 +138,7 @@ func examine(file string, r dialect.Result, held bool) (v *Vassal, warnings, pro
 	v.Name = r.Name
 	v.entries = r.Entries
 	v.partial, v.reads, v.unread = r.Partial, r.Variables, len(r.Problems) > 0 || r.Empty
-	warnings, problems, rest := vassalOptions.decode(v.entries, r.Used, v)
+	warnings, problems, rest := vassalOptions.decode(v.entries, r, v)
 	unsure := doubts{unread: len(r.Problems) > 0, options: rest.wrong}
 	warnings, problems = append(r.Warnings, warnings...), append(r.Problems, problems...)
 	unused := review{v, &warnings}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/assist/direct"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -87,7 +88,8 @@ func TestServerOptionsRefuse(t *testing.T) {
 		"cgi = x=/y":                      "is not a mapping",
 		"cgi-helper = .py":                "is not a helper",
 	} {
-		_, _, err := ParseVassal(Source{Path: "/a.ini", Data: []byte("[uwsgi]\nhttp-socket = :1\nstatic-map = /=/srv\n" + line + "\n")})
+		l := Loader{Permissions: Permissions{Partial: true, Means: direct.Means()}}
+		_, _, err := l.Vassal(Source{Path: "/a.ini", Data: []byte("[uwsgi]\nhttp-socket = :1\nstatic-map = /=/srv\n" + line + "\n")})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "/a.ini:4") {
 			t.Errorf("%s: %v, want %q with its place", line, err, want)
 		}

@@ -31,7 +31,7 @@ func (l Loader) Operator(src Source) (v *Vassal, warnings Problems, err error) {
 	v.partial = read.Partial
 	l.permit(v.entries)
 	keys.forbid(v.entries, &problems)
-	warnings, wrong, _ := vassalOptions.decode(v.entries, read.Used, v)
+	warnings, wrong, _ := vassalOptions.decode(v.entries, read, v)
 	problems = append(append(read.Problems, problems...), wrong...)
 	ownedByFile(v.entries, &problems)
 	oneNetwork(v.entries, &problems)
@@ -95,7 +95,7 @@ func (v *Vassal) Granted() (names []string) {
 // tenant. They are read from its bytes alone: a value with a file, a program or a variable is a mistake.
 func (l Loader) early(src Source) (list []dialect.Entry, keys tenantKeys, problems Problems) {
 	src.Tenant = true
-	r := newReader(Permissions{Partial: true, Dir: l.Permissions.Dir, Foreign: l.Permissions.Foreign}, "vassal")
+	r := newReader(Permissions{Partial: true, Dir: l.Permissions.Dir, Foreign: l.Permissions.Foreign, Means: l.Permissions.Means}, "vassal")
 	r.Load(src, Templates{})
 	read := r.Finish()
 	keys = tenantKeys{}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emperor-go/emperor/internal/assist/direct"
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 )
 
@@ -13,7 +14,7 @@ import (
 func readings(t *testing.T, allow []string, before, own, after string) (first, all *Vassal, err error) {
 	t.Helper()
 	dir := t.TempDir()
-	l := Loader{Allow: allow, Permissions: FullPermissions(parser.Parse)}
+	l := Loader{Allow: allow, Permissions: FullPermissions(parser.Parse, direct.Means())}
 	l.Permissions.Dir = dir
 	l.Permissions.Environ, l.Permissions.Secrets = []string{"PASSED=1"}, []string{"SECRET=hunter2"}
 	if before != "" {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/assist/direct"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/turn"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
@@ -24,7 +25,7 @@ func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 	o := g.input.options
 	s := &process.Launcher{
 		Program: g.programs.Main.Path, Programs: g.programs, Libraries: g.libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout,
-		Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
+		Shells: o.Around.Shells, Lookup: direct.Means().Lookup, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
 		Capabilities: o.Capabilities.Given(), Environ: ownEnviron(), Passes: o.Pass.Has, Wrappers: vassalfiles.Wrappers(o.Wrapping),
 		Reads: g.files, Templates: templates(o.Templates, g.files),
 		Output: g.output, NotifyDir: g.sockets.notifyDir(), Observe: observe, Turns: turn.New(o.HookConcurrency),

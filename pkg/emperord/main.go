@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/assist/direct"
 	"github.com/emperor-go/emperor/internal/cli"
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/optiondocs"
@@ -51,7 +52,7 @@ func program(args []string, a Additions) int {
 	if command, ok := cli.CommandLine(args); ok {
 		return cli.Run(command, os.Stdout, os.Stderr)
 	}
-	options, warnings, err := config.Loader{Permissions: config.FullPermissions(parser.Parse)}.Emperor(args)
+	options, warnings, err := config.Loader{Permissions: config.FullPermissions(parser.Parse, direct.Means())}.Emperor(args)
 	if err != nil {
 		for _, w := range warnings {
 			fmt.Fprintln(os.Stderr, "emperor: warning:", w)

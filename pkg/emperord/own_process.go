@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/assist/direct"
 	"github.com/emperor-go/emperor/internal/procname"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -98,7 +99,7 @@ func handOver(o *config.Emperor) error {
 
 // ownHooks runs the hooks of the emperor's own process in one phase.
 func ownHooks(ctx context.Context, o *config.Emperor, log *slog.Logger, phase hooks.Phase) error {
-	run := hooks.Runner{Timeout: o.HookTimeout, Shells: o.Around.Shells, Log: log, Own: true}
+	run := hooks.Runner{Timeout: o.HookTimeout, Shells: o.Around.Shells, Log: log, Own: true, Lookup: direct.Means().Lookup}
 	run.Vars = ownEnviron()
 	return run.Run(ctx, phase, o.Process.Hooks[phase])
 }

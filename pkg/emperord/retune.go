@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/assist/direct"
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/turn"
@@ -60,7 +61,7 @@ func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
 	t.join = aside(func() {
 		limited, cancel := context.WithTimeout(ctx, rereadLimit)
 		defer cancel()
-		all := config.FullPermissions(parser.Parse)
+		all := config.FullPermissions(parser.Parse, direct.Means())
 		all.Dir, all.Environ, all.Until = t.from, t.environ, limited
 		var r reread
 		r.options, r.warnings, r.err = config.Loader{Permissions: all}.Emperor(t.args)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/assist/direct"
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/directboot"
 	"github.com/emperor-go/emperor/internal/inspect"
@@ -241,7 +242,7 @@ func joined(list ...error) error {
 func (r *reading) loader(dir string) config.Loader {
 	l := config.Loader{Allow: r.tyrant.Allow, Permissions: config.Permissions{
 		Dir: dir, Environ: r.environ.own, Secrets: r.environ.secrets,
-		Partial: true, Foreign: parser.Parse, Held: r.waits,
+		Partial: true, Foreign: parser.Parse, Means: direct.Means(), Held: r.waits,
 	}}
 	if last, ok := r.last.Load(dir); ok {
 		l.Templates = last.(config.Templates) // nothing else is stored

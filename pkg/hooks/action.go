@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -17,10 +18,11 @@ type action func(ctx context.Context, s *scene) error
 type scene struct {
 	Environment // putenv and chdir change it for the later hooks of the phase
 	phase       Phase
-	who         Subject  // passed to functions
-	own         bool     // this process is the vassal: hooks may change it
-	joined      bool     // this process is the helper; its process group is killed as a whole
-	shells      []string // tried in order
+	who         Subject       // passed to functions
+	own         bool          // this process is the vassal: hooks may change it
+	joined      bool          // this process is the helper; its process group is killed as a whole
+	shells      []string      // tried in order
+	lookup      assist.Lookup // nil: none
 	through     Through
 	cgroups     *namespaces.CgroupRoot
 	within      *namespaces.Cgroup // cgroup in which programs start; nil: see cgroups

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -47,6 +48,8 @@ type Runner struct {
 	// Log gets one line per hook and one per line of output, of a failed one as warnings.
 	// A failure that Run returns is not logged. Required.
 	Log *slog.Logger
+	// Lookup finds the addresses of a host for waits. Nil: only names in /etc/hosts have any.
+	Lookup assist.Lookup
 	// Through executes the programs of hooks. Nil: they are executed directly.
 	Through Through
 	// Cgroups is the root in which each program of a hook gets a cgroup of its own, which
@@ -81,7 +84,7 @@ func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
 	if !ok {
 		return fmt.Errorf("cannot run hooks: unknown phase %q", p)
 	}
-	s := &scene{Environment: r.Environment, phase: p, who: r.Subject, own: r.Own, shells: r.Shells, through: r.Through, cgroups: r.Cgroups}
+	s := &scene{Environment: r.Environment, phase: p, who: r.Subject, own: r.Own, shells: r.Shells, lookup: r.Lookup, through: r.Through, cgroups: r.Cgroups}
 	s.Vars = append(append([]string{}, r.Vars...), "UWSGI_HOOK_PHASE="+string(p))
 	if r.Context != "" {
 		s.Vars = append(s.Vars, "UWSGI_HOOK_CONTEXT="+r.Context)

@@ -1,24 +1,27 @@
 package hooks
 
 import (
+	"context"
+	"net/netip"
 	"strings"
 	"testing"
 )
 
-// A visitor connects from its own thread only: names, which package net resolves on other
-// threads, are refused.
+// A visitor connects from its own thread only: names, which are looked up on other threads or by other
+// programs, are refused.
 func TestHereIsNoName(t *testing.T) {
 	for address, want := range map[string]string{
 		"localhost:80": "127.0.0.1:80", "127.0.0.2:80": "127.0.0.2:80", "[::1]:80": "[::1]:80", "[fe80::1%lo]:80": "[fe80::1%lo]:80",
 		":80": ":80", "/run/a:b": "/run/a:b", "@a:b": "@a:b",
 		"db.example:80": "", "localhost.:80": "", "1.2.3:80": "", "*:80": "*:80",
 	} {
-		got, err := (&scene{joined: true}).here(address)
-		if got != want || (err == nil) != (want != "") {
-			t.Errorf("here(%q) is %q, %v; want %q", address, got, err, want)
+		lookup := func(context.Context, string, string) ([]netip.Addr, error) { return nil, nil }
+		to, err := (&scene{joined: true, lookup: lookup}).target(address)
+		if (err == nil) != (want != "") || err == nil && (to.String() != want || to.lookup != nil) {
+			t.Errorf("target(%q) is %v, %v; want %q", address, to, err, want)
 		}
-		if got, err := (&scene{}).here(address); got != address || err != nil {
-			t.Errorf("at home, here(%q) is %q, %v", address, got, err)
+		if to, err := (&scene{lookup: lookup}).target(address); err != nil || to.String() != address {
+			t.Errorf("at home, target(%q) is %v, %v", address, to, err)
 		}
 	}
 }

@@ -14,8 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/address"
-	"github.com/emperor-go/emperor/internal/endpoint"
-	"github.com/emperor-go/emperor/internal/plainhttp"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -24,8 +22,6 @@ const (
 	maxWait = 60 * time.Second
 	// waitStep is the polling interval.
 	waitStep = 25 * time.Millisecond
-	// answerTime limits one request to a server.
-	answerTime = 5 * time.Second
 )
 
 // until calls ready repeatedly until it returns true. When the time is over, its error
@@ -59,29 +55,6 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-func listens(text string) bool {
-	c, err := endpoint.Dial(text, time.Second)
-	if err != nil {
-		return false
-	}
-	c.Close()
-	return true
-}
-
-// here returns an address that can be connected from the calling thread. Package net resolves
-// names, and tries several addresses of one name, on other threads: in a visitor those are
-// still in the original namespaces, with all rights.
-func (s *scene) here(text string) (string, error) {
-	to, err := address.Parse(text)
-	if !s.joined || err != nil {
-		return text, nil //nolint:nilerr // nothing that can be reached
-	}
-	if to, err = to.Numeric(); err != nil {
-		return "", fmt.Errorf("%w: names are not looked up in other namespaces", err)
-	}
-	return to.String(), nil
-}
-
 // parseWait parses waits for events of the kernel. Only sockets are polled.
 func parseWait(wait func(ctx context.Context, s *scene, path string) error) func(string) (action, error) {
 	return func(arg string) (action, error) {
@@ -112,43 +85,6 @@ func waitPath(there func(string) bool) func(context.Context, *scene, string) err
 
 func waitMount(ctx context.Context, _ *scene, dir string) error {
 	return namespaces.WaitForMount(ctx, dir)
-}
-
-func waitSocket(ctx context.Context, s *scene, address string) error {
-	to, err := s.here(address)
-	if err != nil {
-		return err
-	}
-	return until(ctx, address, func() (bool, error) { return listens(to), nil })
-}
-
-// parseWaitHTTP parses HOST:PORT/PATH or @ABSTRACT/PATH, with or without http://.
-func parseWaitHTTP(arg string) (action, error) {
-	host, path, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "http:"), "//"), "/")
-	if host == "" {
-		return nil, mistake("such as 127.0.0.1:80/", "%q has no address", arg)
-	}
-	host = address.Authority(host, 80)
-	return func(ctx context.Context, s *scene) error {
-		to, err := s.here(host)
-		if err != nil {
-			return err
-		}
-		return until(ctx, arg, func() (bool, error) { return answers(to, host, "/"+path), nil })
-	}, nil
-}
-
-// answers reports whether a server answers for a path of a host with a page or a redirect.
-func answers(text, host, path string) bool {
-	c, err := endpoint.Dial(text, answerTime)
-	if err != nil {
-		return false
-	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(answerTime)); err != nil {
-		return false
-	}
-	return plainhttp.Get(c, host, path) == nil
 }
 
 func parseFifo(patient bool) func(string) (action, error) {

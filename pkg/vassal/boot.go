@@ -53,7 +53,7 @@ func (v *vassal) steps() []step {
 		{"become another program, privileged", t.privileged(rootPatch(v.successor()))},
 		{"in-jail hooks", t.privileged(v.hooks.own(hooks.InJail))},
 		{"post-jail hooks", t.privileged(v.hooks.postJail)},
-		{"change the root directory", v.ordered(changeRoot(&v.programs, &v.sockets, &v.reader, v.log))},
+		{"change the root directory", v.ordered(changeRoot(&v.programs, &v.sockets, v.log))},
 		{"wait for interfaces", t.privileged(v.progress.awaitInterfaces)},
 		{"wait for files", t.privileged(v.progress.await(pathsOf(false)))},
 		{"as-root hooks", t.privileged(v.hooks.own(hooks.AsRoot))},

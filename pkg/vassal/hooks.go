@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -21,6 +22,7 @@ type hookRunner struct {
 	source   *source
 	link     *link
 	progress *progress
+	programs *ownPrograms
 	log      *slog.Logger
 	alive    context.Context // its end kills the hook that runs in the boot
 }
@@ -59,7 +61,7 @@ func (h *hookRunner) runner(o *config.Vassal, p hooks.Phase) hooks.Runner {
 
 // reporting returns a runner whose hooks are reported to the emperor.
 func (h *hookRunner) reporting(shells []string, timeout time.Duration) hooks.Runner {
-	return hooks.Runner{Own: true, Shells: shells, Timeout: timeout, Log: h.log, Begin: h.progress.hooking, Observe: h.link.reportHook}
+	return hooks.Runner{Own: true, Shells: shells, Timeout: timeout, Log: h.log, Lookup: assist.Through(h.programs.helper).Lookup, Begin: h.progress.hooking, Observe: h.link.reportHook}
 }
 
 // postJail runs the hooks of a jailed vassal, or warns that there is no jail.

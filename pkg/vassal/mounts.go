@@ -47,7 +47,7 @@ func mountAll(order *wire.Order, log *slog.Logger) error {
 
 // changeRoot is the step that makes the root directory of the order this process's, with the view of the order in
 // it. Our own programs stay usable.
-func changeRoot(own *ownPrograms, sockets *listeners, r *reader, log *slog.Logger) orderStep {
+func changeRoot(own *ownPrograms, sockets *listeners, log *slog.Logger) orderStep {
 	return func(_ context.Context, order *wire.Order) error {
 		if order.FileSystem.Root == nil {
 			return nil
@@ -55,7 +55,7 @@ func changeRoot(own *ownPrograms, sockets *listeners, r *reader, log *slog.Logge
 		if err := own.keep(); err != nil {
 			return err
 		}
-		sockets.terminal.program, r.parser = own.helper, own.helper
+		sockets.terminal.program = own.helper
 		return enterRoot(order, log)
 	}
 }

@@ -47,7 +47,7 @@ const proofTime = time.Second
 // programOf returns the program of the workers: the operator's command, the program that takes a
 // socket as standard input, or the built-in server. Nil: there are no workers.
 func (v *vassal) programOf(o *config.Vassal) (*workers.Program, error) {
-	p := &workers.Program{HookTimeout: o.HookTimeout, Shells: o.Around.Shells, PostFork: o.Hooks[hooks.PostFork], Libraries: o.Around.Libraries, Limits: o.Limits}
+	p := &workers.Program{HookTimeout: o.HookTimeout, Shells: o.Around.Shells, PostFork: o.Hooks[hooks.PostFork], Helper: v.programs.helper, Libraries: o.Around.Libraries, Limits: o.Limits}
 	if orders := v.link.orders; orders != nil {
 		p.Notices = orders.FD()
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
 	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -15,13 +16,13 @@ import (
 // reader reads configurations, all with the same permissions and the same environment: a reload
 // without a change gives the same result, whatever hooks and options have changed since.
 type reader struct {
-	args    []string        // the command line, the configuration of a vassal without an emperor
-	parser  string          // the path of vassal-helper, which reads YAML and XML
-	began   string          // the directory in which this process was started; relative names start there
-	environ []string        // of this process when it read its first configuration; nil: it has read none
-	demand  bool            // sockets were passed to this process
-	until   context.Context // interrupts slow reads
-	reading func(name string)
+	args     []string        // the command line, the configuration of a vassal without an emperor
+	programs *ownPrograms    // with vassal-helper, which reads YAML and XML and asks other hosts
+	began    string          // the directory in which this process was started; relative names start there
+	environ  []string        // of this process when it read its first configuration; nil: it has read none
+	demand   bool            // sockets were passed to this process
+	until    context.Context // interrupts slow reads
+	reading  func(name string)
 	// first is the first reading of a tenant's vassal, and recall what it has found, for the second one
 	// of the boot; nil: there is none any more.
 	first  *config.Vassal
@@ -30,7 +31,7 @@ type reader struct {
 
 // loader reads the configuration of this process with all permissions.
 func (r *reader) loader() config.Loader {
-	all := config.FullPermissions(foreign.Ask(r.parser, libexec.Parse))
+	all := config.FullPermissions(foreign.Ask(r.programs.helper, libexec.Parse), assist.Through(r.programs.helper))
 	all.Environ = r.variables(nil)
 	all.Dir, all.Held = r.began, r.demand
 	all.Until, all.Reading = r.until, r.reading

@@ -62,8 +62,8 @@ func (u usageError) Unwrap() error { return u.error }
 func newVassal(in input, own ownPrograms) *vassal {
 	v := &vassal{input: in, programs: own}
 	v.link.log, v.sockets.log, v.sockets.terminal.program = in.log, in.log, own.helper
-	v.reader.args, v.reader.parser, v.reader.reading = in.args, own.helper, v.progress.reading
-	v.hooks = hookRunner{source: &v.source, link: &v.link, progress: &v.progress, log: in.log}
+	v.reader.args, v.reader.programs, v.reader.reading = in.args, &v.programs, v.progress.reading
+	v.hooks = hookRunner{programs: &v.programs, source: &v.source, link: &v.link, progress: &v.progress, log: in.log}
 	return v
 }
 

@@ -69,6 +69,17 @@ type Value struct {
 	Origin problem.Origin
 	// Tenant is true in a file that its tenant owns.
 	Tenant bool
+	// Expression returns an error for a text that is no regular expression of package regexp. Nil: the server
+	// that compiles it checks it.
+	Expression func(text string) error
+}
+
+// CheckExpression checks a regular expression in the value.
+func (v Value) CheckExpression(text string) error {
+	if v.Expression == nil {
+		return nil
+	}
+	return v.Expression(text)
 }
 
 // Put checks a value and stores it in the struct.

@@ -90,51 +90,51 @@ var Rows = option.Rows[Options]{
 	{
 		Name: "static-expires", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the file's path",
 		Set: func(o *Options, v option.Value) error {
-			return o.addExpires(Expires{Subject: "file", FromMtime: false}, v.Text)
+			return o.addExpires(Expires{Subject: "file", FromMtime: false}, v)
 		},
 	},
 	{
 		Name: "static-expires-mtime", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the file's path, from its mtime",
 		Set: func(o *Options, v option.Value) error {
-			return o.addExpires(Expires{Subject: "file", FromMtime: true}, v.Text)
+			return o.addExpires(Expires{Subject: "file", FromMtime: true}, v)
 		},
 	},
 	{
 		Name: "static-expires-path-info", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the request's path",
 		Set: func(o *Options, v option.Value) error {
-			return o.addExpires(Expires{Subject: "path-info", FromMtime: false}, v.Text)
+			return o.addExpires(Expires{Subject: "path-info", FromMtime: false}, v)
 		},
 	},
 	{
 		Name: "static-expires-path-info-mtime", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true,
 		Help: "set Expires by regex on the request's path, from its mtime",
 		Set: func(o *Options, v option.Value) error {
-			return o.addExpires(Expires{Subject: "path-info", FromMtime: true}, v.Text)
+			return o.addExpires(Expires{Subject: "path-info", FromMtime: true}, v)
 		},
 	},
 	{
 		Name: "static-expires-type", Group: "Static files", Arg: "TYPE=SECONDS", Repeat: true, Help: "set Expires by the file's type",
 		Set: func(o *Options, v option.Value) error {
-			return o.addExpires(Expires{Subject: "type", FromMtime: false}, v.Text)
+			return o.addExpires(Expires{Subject: "type", FromMtime: false}, v)
 		},
 	},
 	{
 		Name: "static-expires-type-mtime", Group: "Static files", Arg: "TYPE=SECONDS", Repeat: true, Help: "set Expires by the file's type, from its mtime",
 		Set: func(o *Options, v option.Value) error {
-			return o.addExpires(Expires{Subject: "type", FromMtime: true}, v.Text)
+			return o.addExpires(Expires{Subject: "type", FromMtime: true}, v)
 		},
 	},
 	{
 		Name: "static-expires-uri", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the request's uri",
 		Set: func(o *Options, v option.Value) error {
-			return o.addExpires(Expires{Subject: "uri", FromMtime: false}, v.Text)
+			return o.addExpires(Expires{Subject: "uri", FromMtime: false}, v)
 		},
 	},
 	{
 		Name: "static-expires-uri-mtime", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true,
 		Help: "set Expires by regex on the request's uri, from its mtime",
 		Set: func(o *Options, v option.Value) error {
-			return o.addExpires(Expires{Subject: "uri", FromMtime: true}, v.Text)
+			return o.addExpires(Expires{Subject: "uri", FromMtime: true}, v)
 		},
 	},
 	{Name: "static-gzip", Group: "Static files", Arg: "REGEX", Repeat: true, Help: "serve FILE.gz for files whose path matches", Set: setGzipPattern},

@@ -3,7 +3,6 @@ package serving
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,8 +68,9 @@ func tests() []string {
 }
 
 // ParseRoute parses the value of a rule: `REGEX ACTION:ARG`, and without REGEX for the subject
-// run. An unknown action is an error, because a rule may protect something.
-func ParseRoute(subject, text string) (Route, error) {
+// run. An unknown action is an error, because a rule may protect something. check returns an error for a
+// text that is no regular expression; nil: they are not checked.
+func ParseRoute(subject, text string, check func(string) error) (Route, error) {
 	r := Route{Subject: subject}
 	text = strings.TrimSpace(text)
 	switch subject {
@@ -86,7 +86,7 @@ func ParseRoute(subject, text string) (Route, error) {
 		if r.Pattern, text, ok = strings.Cut(text, " "); !ok {
 			return r, errors.New("there is no action")
 		}
-		if err := checkPattern(subject, r.Pattern); err != nil {
+		if err := checkPattern(subject, r.Pattern, check); err != nil {
 			return r, err
 		}
 	}
@@ -97,21 +97,21 @@ func ParseRoute(subject, text string) (Route, error) {
 	return r, r.checkArg()
 }
 
-func checkPattern(subject, pattern string) error {
+func checkPattern(subject, pattern string, check func(string) error) error {
 	if subject == "if" || subject == "if-not" {
 		name, arg, ok := strings.Cut(pattern, ":")
 		if !ok || !slices.Contains(tests(), name) {
 			return option.Unknown("test", name, tests()...)
 		}
-		if name == "regexp" {
-			_, pattern, _ := strings.Cut(arg, ";")
-			_, err := regexp.Compile(pattern)
-			return err
+		if name != "regexp" {
+			return nil
 		}
+		_, pattern, _ = strings.Cut(arg, ";")
+	}
+	if check == nil {
 		return nil
 	}
-	_, err := regexp.Compile(pattern)
-	return err
+	return check(pattern)
 }
 
 // checkArg detects mistakes in an argument before the first request.

@@ -73,7 +73,7 @@ func FuzzParseRoute(f *testing.F) {
 		f.Add("if", s)
 	}
 	f.Fuzz(func(t *testing.T, subject, text string) {
-		r, err := ParseRoute(subject, text)
+		r, err := ParseRoute(subject, text, nil)
 		if err == nil && r.Action == "" && subject != "label" {
 			t.Errorf("%q %q: no action and no error", subject, text)
 		}

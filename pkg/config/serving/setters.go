@@ -1,9 +1,7 @@
 package serving
 
 import (
-	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -51,7 +49,8 @@ func (o *Options) addStaticMap(text string, whole bool) error {
 }
 
 // addExpires parses the rest of the value after the subject of e.
-func (o *Options) addExpires(e Expires, text string) (err error) {
+func (o *Options) addExpires(e Expires, v option.Value) (err error) {
+	text := v.Text
 	cut, shape := strings.LastIndexByte(text, ' '), "such as \\.png$ 3600"
 	if e.Subject == "type" {
 		cut, shape = strings.LastIndexByte(text, '='), "such as image/png=3600"
@@ -63,7 +62,7 @@ func (o *Options) addExpires(e Expires, text string) (err error) {
 		return option.Wrong(strconv.Quote(text[cut+1:])+" is not a number of seconds", shape)
 	}
 	if e.Pattern = strings.TrimSpace(text[:cut]); e.Subject != "type" {
-		if err := expression(e.Pattern); err != nil {
+		if err := expression(v, e.Pattern); err != nil {
 			return err
 		}
 	}
@@ -72,7 +71,7 @@ func (o *Options) addExpires(e Expires, text string) (err error) {
 }
 
 func (o *Options) addRoute(subject string, v option.Value) error {
-	r, err := ParseRoute(subject, v.Text)
+	r, err := ParseRoute(subject, v.Text, v.Expression)
 	r.Origin = v.Origin.String()
 	o.Routes = append(o.Routes, r)
 	return err
@@ -89,12 +88,8 @@ func setKeepAlive(o *Options, v option.Value) (err error) {
 }
 
 // expression rejects syntax that Go's regexp does not support; uWSGI's expressions are Perl's.
-func expression(pattern string) error {
-	if _, err := regexp.Compile(pattern); err != nil {
-		var e interface{ Unwrap() error }
-		if errors.As(err, &e) {
-			err = e.Unwrap()
-		}
+func expression(v option.Value, pattern string) error {
+	if err := v.CheckExpression(pattern); err != nil {
 		return option.Wrong(fmt.Sprintf("%q is not a regular expression: %v", pattern, err), "syntax of re2, without look-around")
 	}
 	return nil
@@ -102,7 +97,7 @@ func expression(pattern string) error {
 
 func setGzipPattern(o *Options, v option.Value) error {
 	o.Gzip.Patterns = append(o.Gzip.Patterns, v.Text)
-	return expression(v.Text)
+	return expression(v, v.Text)
 }
 
 func setAddHeader(o *Options, v option.Value) error {

@@ -19,7 +19,7 @@ import (
 // Start runs the hooks of the emperor's own start. An error means that the emperor must not
 // start.
 func (l *Launcher) Start(ctx context.Context, log *slog.Logger) error {
-	run := hooks.Runner{Timeout: l.HookTimeout, Shells: l.Shells, Log: log, Observe: l.Observe, Cgroups: l.Cgroups}
+	run := hooks.Runner{Timeout: l.HookTimeout, Shells: l.Shells, Log: log, Observe: l.Observe, Cgroups: l.Cgroups, Lookup: l.Lookup}
 	run.Dir, run.Vars = "/", l.Environ
 	return run.Run(ctx, hooks.EmperorStart, l.Hooks[hooks.EmperorStart])
 }
@@ -27,7 +27,7 @@ func (l *Launcher) Start(ctx context.Context, log *slog.Logger) error {
 // runner returns the runner for the hooks of one generation. Before the clone and after the
 // end there is no child.
 func (l *Launcher) runner(r emperor.Request, c *child) hooks.Runner {
-	run := hooks.Runner{Timeout: l.HookTimeout, Shells: l.Shells, Log: r.Log, Context: r.Config.Name, Begin: r.Hooking, Observe: r.Hooked, Cgroups: l.Cgroups}
+	run := hooks.Runner{Timeout: l.HookTimeout, Shells: l.Shells, Log: r.Log, Context: r.Config.Name, Begin: r.Hooking, Observe: r.Hooked, Cgroups: l.Cgroups, Lookup: l.Lookup}
 	dir := l.workingDirectory(r)
 	run.Dir = dir
 	run.Subject = hooks.Subject{Name: r.Config.Name, UID: r.Config.UID, GID: r.Config.GID}

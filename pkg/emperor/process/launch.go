@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/internal/reads"
@@ -44,6 +45,8 @@ type Launcher struct {
 	HookTimeout time.Duration
 	// Shells are tried in order for commands, before /bin/sh.
 	Shells []string
+	// Lookup finds the addresses of hosts for hooks. Nil: see hooks.Runner.
+	Lookup assist.Lookup
 	// Early sends a vassal off before the as-emperor hooks run, as uWSGI does.
 	// Otherwise it is parked until they are done.
 	Early bool

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -89,13 +88,13 @@ func isInterface(of string) error {
 // isCNI returns an error for a name that no CNI network can have (SPEC.md, network configuration
 // format).
 func isCNI(of string) error {
-	if !validCNI.MatchString(of) {
+	letter := func(c rune) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+	other := func(c rune) bool { return !letter(c) && c != '_' && c != '.' && c != '-' }
+	if of == "" || !letter(rune(of[0])) || strings.ContainsFunc(of, other) {
 		return fmt.Errorf("%q cannot be a CNI network (letters, digits, dots, hyphens and underscores)", of)
 	}
 	return nil
 }
-
-var validCNI = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 func listed() string {
 	var names []string

@@ -96,6 +96,8 @@ type Program struct {
 	// Notices is a descriptor of the channel to the emperor, which receives the results of hooks.
 	// The caller owns it. Zero: none.
 	Notices int
+	// Helper is the path of vassal-helper, for PostFork.
+	Helper string
 	// Libraries are the C libraries for PostFork.
 	Libraries hooks.Libraries
 	// Limits of the program.

@@ -226,6 +226,22 @@ func watchStatus(pipes []*os.File, id uint64, post func(Event)) {
 // heldPrefix begins the path of a program that is opened through a descriptor.
 const heldPrefix = "/proc/self/fd/"
 
+// reach returns the path of a program in the child. A path through a descriptor of this process becomes a
+// path through a descriptor of the child, which is returned too.
+func (c *child) reach(path string) (inside string, fd int, err error) {
+	number, ok := strings.CutPrefix(path, heldPrefix)
+	if !ok {
+		return path, 0, nil
+	}
+	held, err := strconv.Atoi(number)
+	if err != nil {
+		return "", 0, err
+	}
+	fd = len(c.files)
+	c.files = append(c.files, uintptr(held))
+	return heldPrefix + strconv.Itoa(fd), fd, nil
+}
+
 // stage runs the program through the worker stage.
 func (c *child) stage(self string, p *Program) error {
 	read, write, err := os.Pipe()
@@ -233,18 +249,15 @@ func (c *child) stage(self string, p *Program) error {
 		return err
 	}
 	c.statusPipes = append([]*os.File{read}, c.statusPipes...)
-	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files), StartupError: c.startupError, Limits: p.Limits}
+	order := stageOrder{Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files), StartupError: c.startupError, Limits: p.Limits}
 	c.pass(write)
-	// A path through a descriptor of this process becomes a path through a descriptor of the
-	// stage.
-	if number, ok := strings.CutPrefix(p.Path, heldPrefix); ok {
-		held, err := strconv.Atoi(number)
-		if err != nil {
+	if order.Path, order.Held, err = c.reach(p.Path); err != nil {
+		return err
+	}
+	if len(p.PostFork) > 0 {
+		if order.Helper, order.HelperHeld, err = c.reach(p.Helper); err != nil {
 			return err
 		}
-		order.Held = len(c.files)
-		order.Path = heldPrefix + strconv.Itoa(order.Held)
-		c.files = append(c.files, uintptr(held))
 	}
 	if hooks.IsNative {
 		order.Libraries = p.Libraries

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/internal/memfd"
 	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/internal/termlog"
@@ -36,18 +37,20 @@ type stageOrder struct {
 	Args   []string
 	Status int
 	// Hooks are the hooks of the post-fork phase. Timeout limits each hook. Shells run commands
-	// of hooks.
+	// of hooks. Helper is the path of vassal-helper.
 	Hooks   []hooks.Spec  `json:",omitempty"`
 	Timeout time.Duration `json:",omitempty"`
 	Shells  []string      `json:",omitempty"`
+	Helper  string        `json:",omitempty"`
 	// Libraries are the C libraries for the hooks.
 	Libraries hooks.Libraries `json:",omitzero"`
 	// Limits of the program.
 	Limits config.Limits `json:",omitzero"`
-	// Descriptors; zero: none. Path leads through Held. Notices is the channel that reports hooks
+	// Descriptors; zero: none. Path leads through Held, and Helper through HelperHeld. Notices is the channel that reports hooks
 	// to the emperor. StartupError belongs to the built-in server; a program of a hook must not
 	// keep it open.
 	Held         int `json:",omitempty"`
+	HelperHeld   int `json:",omitempty"`
 	Notices      int `json:",omitempty"`
 	StartupError int `json:"Excuse,omitempty"`
 }
@@ -86,7 +89,7 @@ func Stage(argv []string, log *slog.Logger, printed func()) error {
 	if err != nil {
 		return fmt.Errorf("cannot start a worker: no order: %w", err)
 	}
-	for _, fd := range []int{o.Status, o.Held, o.Notices, o.StartupError} {
+	for _, fd := range []int{o.Status, o.Held, o.HelperHeld, o.Notices, o.StartupError} {
 		if fd > 0 {
 			unix.CloseOnExec(fd)
 		}
@@ -138,7 +141,7 @@ func (o *stageOrder) postFork(log *slog.Logger) error {
 	if err := o.Libraries.Load(func(error) {}); err != nil { // the boot has warned already
 		return err
 	}
-	run := hooks.Runner{Timeout: o.Timeout, Log: log, Own: true, Shells: o.Shells}
+	run := hooks.Runner{Timeout: o.Timeout, Log: log, Own: true, Shells: o.Shells, Lookup: assist.Through(o.Helper).Lookup}
 	run.Vars, run.Through = os.Environ(), Limiter("/proc/self/exe", o.Limits)
 	if o.Notices > 0 {
 		emperor := wire.NewVassalEnd(o.Notices)
