@@ -39,6 +39,7 @@ gone_in_time() {
     sleep 0.1
     [ $((${EPOCHREALTIME/./} - begin)) -lt 60000000 ] || break
   done
+  journalctl -u emperor -t emperor -n 500 -o short-unix --no-pager | awk -v begin="$begin" '/bomb.ini: / && $1 * 1000000 > begin { at = $1; $1 = $2 = $3 = ""; printf "      %5d ms %s\n", at * 1000 - begin / 1000, $0 }' >/tmp/steps
   took=$(journalctl -u emperor -t emperor -n 500 -o short-unix --no-pager | awk -v begin="$begin" '/bomb.ini: .*-> gone/ { at = $1 } END { print int(at * 1000 - begin / 1000) }')
   [ "$took" -gt 0 ] && [ "$took" -le 5000 ] || { echo "$took ms"; return 1; }
 }
@@ -65,6 +66,7 @@ bomb() {
   [ "$1" != fork ] || expect "$1: the metric counts the limit" soon counted
   expect "$1: it is gone within 5 s" gone_in_time
   echo "      $1: gone after $took ms"
+  cat /tmp/steps
 }
 install -m755 bomb /usr/local/bin/
 for kind in fork memory descriptor thread zombie pipe file; do
