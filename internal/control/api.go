@@ -165,14 +165,10 @@ func dying(r emperor.Record, quote func(end string) string, now time.Time) strin
 	return text
 }
 
-func (s *Server) vassal(r emperor.Record) Vassal {
+func (s *Server) vassal(r emperor.Record, m Measurement) Vassal {
 	if r.Address == "" && len(r.Addresses) > 0 {
 		r.Address = r.Addresses[0]
 	}
 	quote := func(end string) string { return s.quoted(r.Name, end) }
-	v := Vassal{Record: r, Restarts: max(0, r.Launches-1), Error: wrong(r, quote), Usage: s.Meter.Of(r.PID)}
-	if uid, ok := namespaces.UserOf(r.PID); ok {
-		v.RunsAs = &uid
-	}
-	return v
+	return Vassal{Record: r, Restarts: max(0, r.Launches-1), Error: wrong(r, quote), RunsAs: m.User, Usage: m.Usage}
 }

@@ -81,9 +81,13 @@ func (s *Server) all(ctx context.Context) ([]Vassal, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]Vassal, 0, len(records))
-	for _, r := range records {
-		list = append(list, s.vassal(r))
+	pids := make([]int, len(records))
+	for i := range records {
+		pids[i] = records[i].PID
+	}
+	list := make([]Vassal, len(records))
+	for i, m := range s.Meter.Each(pids) {
+		list[i] = s.vassal(records[i], m)
 	}
 	return list, nil
 }
@@ -149,7 +153,7 @@ func (s *Server) statusOf(ctx context.Context, name string, lines int) (Status, 
 	record.Network = s.attachment(record)
 	rights := rightsOf(ctx)
 	st := Status{
-		Vassal: s.vassal(record), Lines: rights.lines(s.Output.Of(record.Name).Last(lines)),
+		Vassal: s.vassal(record, s.Meter.Of(record.PID)), Lines: rights.lines(s.Output.Of(record.Name).Last(lines)),
 		Exits: slices.DeleteFunc(s.Events.Exits(record.Name), func(x eventlog.Exit) bool { return !rights.may(Read, x.Owner) }),
 	}
 	if record.PID != 0 {

@@ -20,7 +20,7 @@ import (
 // Emperor is the controlled emperor; emperor.Emperor implements it.
 type Emperor interface {
 	Records(ctx context.Context) ([]emperor.Record, error)
-	Transitions(ctx context.Context) ([]emperor.Record, <-chan emperor.Transition, error)
+	Transitions(ctx context.Context) ([]emperor.Record, <-chan *emperor.Transition, error)
 	Do(ctx context.Context, name string, verb emperor.Verb, permits ...func(emperor.Record) bool) (emperor.Record, error)
 	DoAll(ctx context.Context, wish emperor.Broadcast) error
 	Configuration(ctx context.Context, name string) (p emperor.Plan, running bool, err error)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,23 +21,33 @@ const (
 	// settled is how long the proportional memory of processes is reused, because the kernel takes longer to
 	// count it.
 	settled = 10 * time.Second
-	// walking is the time in each second for counting it. A vassal that is not counted in that time keeps its
-	// last count, or has its resident memory until then.
-	walking = 50 * time.Millisecond
+	// walking is the time in each second for counting it, and for measuring the vassals of a list. A vassal that
+	// is not counted in that time keeps its last count, or has its resident memory until then.
+	walking = 25 * time.Millisecond
+	// unasked is how long a result is kept that no client asks for.
+	unasked = time.Minute
 )
 
 // Meter measures the resource usage of vassals, and reuses recent results. The zero value is
 // ready.
 type Meter struct {
 	mu     sync.Mutex
-	last   map[int]measured
+	last   map[int]*measured
 	second time.Time     // the beginning of the current second
 	walked time.Duration // in it
+	tidied time.Time     // when results were dropped
+}
+
+// Measurement is the usage of a vassal's processes, and the user of the first one.
+type Measurement struct {
+	Usage
+	User *uint32 // nil: not known
 }
 
 type measured struct {
-	at       time.Time
-	usage    Usage
+	at       time.Time // zero: only the first process was looked at
+	asked    time.Time
+	is       Measurement
 	accounts namespaces.Accounts
 	memory   proportional
 }
@@ -49,37 +60,91 @@ type proportional struct {
 }
 
 // Of measures the vassal whose first process is pid.
-func (m *Meter) Of(pid int) Usage {
+func (m *Meter) Of(pid int) Measurement {
 	if pid == 0 {
-		return Usage{}
+		return Measurement{}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	last, ok := m.last[pid]
-	if ok && now.Sub(last.at) < fresh {
-		return last.usage
-	}
-	is := measured{at: now, accounts: namespaces.AccountsOf(pid, last.accounts), memory: last.memory}
-	m.measure(pid, &is)
-	if m.last == nil {
-		m.last = map[int]measured{}
-	}
-	m.last[pid] = is
-	if len(m.last) > 64 {
-		for p, old := range m.last {
-			if now.Sub(old.at) > time.Minute {
-				delete(m.last, p)
-			}
+	return m.of(pid, now, func(last *measured) bool { return now.Sub(last.at) >= fresh })
+}
+
+// Each measures many vassals, by the pids of their first processes. It takes a limited time in each second, in
+// which it measures the vassals first that were measured the longest time ago. The others keep their last
+// results; a vassal without any has the usage of its first process until then.
+func (m *Meter) Each(pids []int) []Measurement {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, oldest := time.Now(), make([]int, 0, len(pids))
+	for i, pid := range pids {
+		if pid != 0 {
+			oldest = append(oldest, i)
 		}
 	}
-	return is.usage
+	at := func(i int) (t time.Time) {
+		if last := m.last[pids[i]]; last != nil {
+			t = last.at
+		}
+		return t
+	}
+	slices.SortStableFunc(oldest, func(a, b int) int { return at(a).Compare(at(b)) })
+	list := make([]Measurement, len(pids))
+	for _, i := range oldest {
+		list[i] = m.of(pids[i], now, func(last *measured) bool { return now.Sub(last.at) >= fresh && !m.late(time.Now()) })
+	}
+	return list
+}
+
+// of returns the last measurement of a vassal, or a new one when that is due.
+func (m *Meter) of(pid int, now time.Time, due func(*measured) bool) Measurement {
+	if now.Sub(m.tidied) >= unasked {
+		maps.DeleteFunc(m.last, func(_ int, old *measured) bool { return now.Sub(old.asked) >= unasked })
+		m.tidied = now
+	}
+	last := m.last[pid]
+	if last == nil {
+		if last = (&measured{}); m.last == nil {
+			m.last = map[int]*measured{}
+		}
+		m.last[pid] = last
+	}
+	first := last.asked.IsZero()
+	last.asked = now
+	switch {
+	case due(last):
+		last.at, last.is = now, Measurement{}
+		before, begin := m.walked, time.Now()
+		last.accounts = namespaces.AccountsOf(pid, last.accounts)
+		m.measure(pid, last)
+		last.is.User = userOf(pid)
+		m.walked = max(m.walked, before+time.Since(begin))
+	case first:
+		u := namespaces.UsageOf(pid)
+		last.is = Measurement{Usage{CPU: u.CPU.Seconds(), Memory: u.RSS, MemoryBy: MemoryResident}, userOf(pid)}
+	}
+	return last.is
+}
+
+func userOf(pid int) *uint32 {
+	if uid, ok := namespaces.UserOf(pid); ok {
+		return &uid
+	}
+	return nil
+}
+
+// late reports whether the time for measurements in the current second is over.
+func (m *Meter) late(now time.Time) bool {
+	if now.Sub(m.second) >= time.Second {
+		m.second, m.walked = now, 0
+	}
+	return m.walked >= walking
 }
 
 // measure reads the vassal's cgroups when they have accounting, and otherwise adds up its
 // process and all descendants.
 func (m *Meter) measure(pid int, is *measured) {
-	a, u := is.accounts, &is.usage
+	a, u := is.accounts, &is.is.Usage
 	if kills, ok := a.Memory.Kills(); ok {
 		u.OOMKills = &kills
 	}
@@ -105,10 +170,7 @@ func (m *Meter) measure(pid int, is *measured) {
 // walk counts the memory of a vassal's processes again when its last count is old and there is time.
 func (m *Meter) walk(pid int, is *measured) {
 	begin := time.Now()
-	if begin.Sub(m.second) >= time.Second {
-		m.second, m.walked = begin, 0
-	}
-	late := m.walked >= walking
+	late := m.late(begin)
 	if !is.memory.at.IsZero() && (late || begin.Sub(is.memory.at) < settled) {
 		return
 	}

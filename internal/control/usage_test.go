@@ -38,17 +38,14 @@ func TestMemoryIsCountedRarely(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		m := &Meter{}
+		m, is := &Meter{}, measured{}
 		counted := func() (at time.Time) {
-			var is measured
-			is.memory = m.last[cmd.Process.Pid].memory
 			m.walk(cmd.Process.Pid, &is)
-			m.last = map[int]measured{cmd.Process.Pid: is}
 			return is.memory.at
 		}
 		m.second, m.walked = time.Now(), walking
-		if at := counted(); !at.IsZero() || m.last[cmd.Process.Pid].memory.by != MemoryResident || m.last[cmd.Process.Pid].memory.bytes == 0 {
-			t.Errorf("without time for a count there is %+v", m.last[cmd.Process.Pid].memory)
+		if at := counted(); !at.IsZero() || is.memory.by != MemoryResident || is.memory.bytes == 0 {
+			t.Errorf("without time for a count there is %+v", is.memory)
 		}
 		time.Sleep(time.Second)
 		first := counted()
@@ -64,6 +61,40 @@ func TestMemoryIsCountedRarely(t *testing.T) {
 		time.Sleep(time.Second)
 		if at := counted(); at.Equal(first) {
 			t.Error("it is not counted again")
+		}
+	})
+}
+
+// A list of many vassals takes no longer than the time for it: the ones that were measured the longest time ago
+// are first, and the others have their last results.
+func TestEachTakesTurns(t *testing.T) {
+	self := os.Getpid()
+	pids := []int{self, 0, os.Getppid()}
+	synctest.Test(t, func(t *testing.T) {
+		m := &Meter{}
+		m.second, m.walked = time.Now(), walking
+		list := m.Each(pids)
+		if u := list[0]; u.MemoryBy != MemoryResident || u.Memory == 0 || u.User == nil || int(*u.User) != os.Geteuid() || !m.last[self].at.IsZero() {
+			t.Errorf("without time the first process has %+v", u)
+		}
+		if none := list[1]; none != (Measurement{}) {
+			t.Errorf("no process has %+v", none)
+		}
+		time.Sleep(2 * fresh)
+		m.Each(pids[:2])
+		time.Sleep(2 * fresh)
+		if m.Each(pids); m.last[self].at.IsZero() || m.last[pids[2]].at.Before(m.last[self].at) {
+			t.Errorf("measured at %v and %v", m.last[self].at, m.last[pids[2]].at)
+		}
+		first := m.last[self].at
+		time.Sleep(2 * fresh)
+		m.second, m.walked = time.Now(), walking
+		if m.Each(pids); !m.last[self].at.Equal(first) {
+			t.Error("it is measured although the time for that is over")
+		}
+		time.Sleep(2 * unasked)
+		if m.Each(pids[2:]); m.last[self] != nil {
+			t.Error("the result of an unasked one is kept")
 		}
 	})
 }

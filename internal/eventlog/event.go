@@ -31,7 +31,7 @@ type Event struct {
 const AboutState emperor.Topic = "state"
 
 // event shortens a transition.
-func event(t emperor.Transition) Event {
+func event(t *emperor.Transition) Event {
 	r := t.Record
 	e := Event{
 		Time: t.Time, Vassal: r.Name, What: AboutState, From: t.From, To: t.To, Generation: r.Generation, PID: r.PID,

@@ -23,7 +23,7 @@ const behind = 256
 // Log remembers events, from the emperor's transitions and notes.
 type Log struct {
 	// Told is called with every transition, one at a time. Nil: no call.
-	Told func(emperor.Transition)
+	Told func(*emperor.Transition)
 	// Gone is called when a vassal's record was dropped. Nil: no call.
 	Gone func(name string)
 
@@ -43,7 +43,7 @@ type reader struct {
 }
 
 // Run reads an emperor's transitions, from the first one, until there are no more.
-func (l *Log) Run(transitions <-chan emperor.Transition) {
+func (l *Log) Run(transitions <-chan *emperor.Transition) {
 	for t := range transitions {
 		l.record(t)
 		switch {
@@ -64,7 +64,7 @@ func (l *Log) Run(transitions <-chan emperor.Transition) {
 	}
 }
 
-func (l *Log) record(t emperor.Transition) {
+func (l *Log) record(t *emperor.Transition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.append(event(t))
@@ -120,7 +120,7 @@ func (l *Log) append(e Event) {
 func (l *Log) Add(about emperor.Topic, r emperor.Record, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.append(event(emperor.Transition{
+	l.append(event(&emperor.Transition{
 		Time: time.Now(), From: r.State, To: r.State, Record: r, Note: &emperor.Note{About: about, Text: text},
 	}))
 }

@@ -15,10 +15,10 @@ func TestFollow(t *testing.T) { synctest.Test(t, follow) }
 
 func follow(t *testing.T) {
 	c := &Log{}
-	feed, ended := make(chan emperor.Transition), make(chan bool)
+	feed, ended := make(chan *emperor.Transition), make(chan bool)
 	go func() { c.Run(feed); close(ended) }()
 	happens := func(name string, to emperor.State, note *emperor.Note) {
-		feed <- emperor.Transition{Time: time.Now(), From: emperor.Running, To: to, Note: note, Record: emperor.Record{Name: name, State: to}}
+		feed <- &emperor.Transition{Time: time.Now(), From: emperor.Running, To: to, Note: note, Record: emperor.Record{Name: name, State: to}}
 	}
 	happens("a.ini", emperor.Running, nil)
 	happens("b.ini", emperor.Running, &emperor.Note{About: emperor.AboutHook, Text: "as-root #1: ok"})

@@ -119,7 +119,7 @@ const (
 var causes = []string{causeStopped, causeKilled, causeCursed, causeMemory, causeSignal, causeFailed, causeEnded, causeLaunch}
 
 // Told records a transition.
-func (x *Metrics) Told(t emperor.Transition) {
+func (x *Metrics) Told(t *emperor.Transition) {
 	if x == nil {
 		return
 	}
@@ -169,7 +169,7 @@ func (x *Metrics) lastExits() map[string]string {
 	return maps.Clone(x.exit)
 }
 
-func (x *Metrics) running(t emperor.Transition, took float64, known bool) {
+func (x *Metrics) running(t *emperor.Transition, took float64, known bool) {
 	switch {
 	case !known:
 	case t.From == emperor.Reloading && t.Record.ReloadError != "":
@@ -182,7 +182,7 @@ func (x *Metrics) running(t emperor.Transition, took float64, known bool) {
 	}
 }
 
-func cause(t emperor.Transition) string {
+func cause(t *emperor.Transition) string {
 	switch t.From {
 	case emperor.Stopping:
 		if t.Record.ExitKilled {

@@ -109,7 +109,7 @@ func TestNumbers(t *testing.T) {
 	x, address := serve(t, e, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mine"}, func() float64 { return 7 }))
 	start := time.Now()
 	at := func(ms int, from, to emperor.State, change func(*emperor.Record)) {
-		tr := emperor.Transition{Time: start.Add(time.Duration(ms) * time.Millisecond), From: from, To: to, Record: emperor.Record{Name: "a.ini"}}
+		tr := &emperor.Transition{Time: start.Add(time.Duration(ms) * time.Millisecond), From: from, To: to, Record: emperor.Record{Name: "a.ini"}}
 		if change != nil {
 			change(&tr.Record)
 		}
@@ -167,7 +167,7 @@ func TestConventions(t *testing.T) {
 	r.PID, r.Ready, r.Exited = os.Getpid(), time.Now(), time.Now()
 	r.Network = &emperor.Attachment{HostInterface: "lo"}
 	x, address := serve(t, still{r})
-	x.Told(emperor.Transition{Time: time.Now(), From: emperor.Running, To: emperor.Clearing, Record: emperor.Record{Name: "a.ini"}})
+	x.Told(&emperor.Transition{Time: time.Now(), From: emperor.Running, To: emperor.Clearing, Record: emperor.Record{Name: "a.ini"}})
 	problems, err := promlint.New(strings.NewReader(get(t, address))).Lint()
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +195,7 @@ func TestSeriesAreBounded(t *testing.T) {
 }
 
 func TestCausesOfExits(t *testing.T) {
-	starved := emperor.Transition{From: emperor.Running, Record: emperor.Record{RecordedExit: emperor.RecordedExit{Exit: "exit status 1", ExitOOM: 1}}}
+	starved := &emperor.Transition{From: emperor.Running, Record: emperor.Record{RecordedExit: emperor.RecordedExit{Exit: "exit status 1", ExitOOM: 1}}}
 	if got := cause(starved); got != causeMemory {
 		t.Errorf("of want of memory: %s", got)
 	}
@@ -213,7 +213,7 @@ func TestCausesOfExits(t *testing.T) {
 		{emperor.Starting, "exit status 1", causeFailed},
 		{emperor.Running, "exit status 0", causeEnded},
 	} {
-		if got := cause(emperor.Transition{From: tt.from, Record: emperor.Record{RecordedExit: emperor.RecordedExit{Exit: tt.exit}}}); got != tt.want {
+		if got := cause(&emperor.Transition{From: tt.from, Record: emperor.Record{RecordedExit: emperor.RecordedExit{Exit: tt.exit}}}); got != tt.want {
 			t.Errorf("%s, %s: %s, want %s", tt.from, tt.exit, got, tt.want)
 		}
 	}

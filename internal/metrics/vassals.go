@@ -92,7 +92,7 @@ func (x *vassals) series(out chan<- prometheus.Metric, r emperor.Record, cause s
 	send := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, kind, value, append([]string{name}, labels...)...)
 	}
-	used := x.meter.Of(r.PID)
+	used := x.meter.Of(r.PID).Usage
 	sendUse(used, send)
 	if r.Network != nil {
 		if c, ok := links[r.Network.HostInterface]; ok { // the host sends the bytes that the vassal receives

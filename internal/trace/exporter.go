@@ -37,7 +37,7 @@ type Exporter struct {
 
 // Run reads the transitions and notes of an emperor until there are no more, and sends the waiting ones then. It never
 // delays the emperor: while the receiver does not answer traces are dropped.
-func (x *Exporter) Run(transitions <-chan emperor.Transition) {
+func (x *Exporter) Run(transitions <-chan *emperor.Transition) {
 	waiting, ended := make(chan []span, maxWaiting), make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -64,7 +64,7 @@ type interval struct {
 type collector struct{ launches map[string]*launch }
 
 // add takes a transition or a note in, and returns the spans of a launch that it ends. Nil: it ends none.
-func (c *collector) add(t emperor.Transition) []span {
+func (c *collector) add(t *emperor.Transition) []span {
 	name := t.Record.Name
 	l := c.launches[name]
 	if t.Note != nil {
@@ -111,7 +111,7 @@ func (l *launch) waiting(text string, now time.Time) {
 }
 
 // spans returns the trace of a launch that has ended with a transition.
-func (l *launch) spans(t emperor.Transition) []span {
+func (l *launch) spans(t *emperor.Transition) []span {
 	l.waiting("", t.Time)
 	r := t.Record
 	tree := tree{trace: id(16)}
@@ -142,7 +142,7 @@ func (l *launch) spans(t emperor.Transition) []span {
 }
 
 // failureOf returns the reason of a launch that has failed. Empty: the vassal runs.
-func failureOf(t emperor.Transition) string {
+func failureOf(t *emperor.Transition) string {
 	switch {
 	case t.To == emperor.Running:
 		return ""

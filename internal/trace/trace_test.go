@@ -19,12 +19,12 @@ import (
 )
 
 // life returns the transitions and notes of a launch. At its end it is in the last state.
-func life(begin time.Time, last emperor.State) (list []emperor.Transition) {
+func life(begin time.Time, last emperor.State) (list []*emperor.Transition) {
 	at := func(ms int) time.Time { return begin.Add(time.Duration(ms) * time.Millisecond) }
 	r := emperor.Record{Name: "shop.ini"}
 	r.Generation, r.Config = 3, "abc"
 	add := func(ms int, from, to emperor.State, note *emperor.Note) {
-		list = append(list, emperor.Transition{Time: at(ms), From: from, To: to, Note: note, Record: r})
+		list = append(list, &emperor.Transition{Time: at(ms), From: from, To: to, Note: note, Record: r})
 	}
 	add(0, emperor.Settled, emperor.Queued, nil)
 	add(10, emperor.Queued, emperor.Launching, nil)
@@ -106,16 +106,16 @@ func TestTraceOfALaunch(t *testing.T) {
 		if len(c.launches) != 0 {
 			t.Errorf("%s: the launch is remembered", last)
 		}
-		if end := c.add(emperor.Transition{Time: begin, From: emperor.Running, To: emperor.Clearing, Record: emperor.Record{Name: "shop.ini"}}); end != nil {
+		if end := c.add(&emperor.Transition{Time: begin, From: emperor.Running, To: emperor.Clearing, Record: emperor.Record{Name: "shop.ini"}}); end != nil {
 			t.Error("the end of a vassal is a launch")
 		}
 	}
 	var c collector
-	c.add(emperor.Transition{Time: begin, To: emperor.Queued, Record: emperor.Record{Name: "a"}})
-	c.add(emperor.Transition{Time: begin, From: emperor.Queued, To: emperor.Launching, Record: emperor.Record{Name: "a"}})
+	c.add(&emperor.Transition{Time: begin, To: emperor.Queued, Record: emperor.Record{Name: "a"}})
+	c.add(&emperor.Transition{Time: begin, From: emperor.Queued, To: emperor.Launching, Record: emperor.Record{Name: "a"}})
 	r := emperor.Record{Name: "a"}
 	r.LaunchError = "no such user"
-	failed := c.add(emperor.Transition{Time: begin, From: emperor.Launching, To: emperor.Settled, Record: r})
+	failed := c.add(&emperor.Transition{Time: begin, From: emperor.Launching, To: emperor.Settled, Record: r})
 	if got := outline(t, failed, begin); got != "start of a 0-0 no such user\n  queue 0-0\n  launch 0-0\n" {
 		t.Errorf("a failed launch:\n%s", got)
 	}
@@ -137,7 +137,7 @@ func TestSending(t *testing.T) {
 	}))
 	defer server.Close()
 	x := &Exporter{URL: server.URL + "/v1/traces", Log: slog.New(slog.DiscardHandler)}
-	feed := make(chan emperor.Transition, 100)
+	feed := make(chan *emperor.Transition, 100)
 	for _, e := range life(time.Now(), emperor.Running) {
 		feed <- e
 	}

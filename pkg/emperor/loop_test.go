@@ -202,7 +202,7 @@ type stage struct {
 	monitor *monitor.Static
 	log     *bytes.Buffer
 	hurry   chan struct{}
-	news    <-chan Transition
+	news    <-chan *Transition
 	stop    func() error // ends the emperor and returns what Run returned
 }
 

@@ -22,14 +22,17 @@ type Transition struct {
 
 // subscriber is a reader of transitions. The loop never waits for it.
 type subscriber struct {
-	transitions chan Transition
+	transitions chan *Transition
 	notes       bool // as well
 	lost        int
 }
 
 // send delivers one, or counts it.
-func (l *subscriber) send(t Transition) {
-	t.Lost = l.lost
+func (l *subscriber) send(t *Transition) {
+	if l.lost > 0 { // the others get it without that
+		late := *t
+		late.Lost, t = l.lost, &late
+	}
 	select {
 	case l.transitions <- t:
 		l.lost = 0
@@ -43,9 +46,9 @@ const backlog = 1024
 
 // Transitions returns the current records and every later transition, without notes, until ctx
 // ends or the emperor does; then the channel is closed. A reader that is too slow loses some
-// and gets their number.
-func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition, error) {
-	l := &subscriber{transitions: make(chan Transition, backlog)}
+// and gets their number. All readers share a Transition, which is not changed.
+func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan *Transition, error) {
+	l := &subscriber{transitions: make(chan *Transition, backlog)}
 	var records []Record
 	err := e.ask(ctx, func() {
 		e.feed.add(l)
@@ -63,8 +66,8 @@ func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition,
 // Follow returns every transition and every note from the first one on. It is called before
 // Run. The channel is closed when the emperor ends; a slow reader loses some and gets their
 // number.
-func (e *Emperor) Follow() <-chan Transition {
-	l := &subscriber{transitions: make(chan Transition, backlog), notes: true}
+func (e *Emperor) Follow() <-chan *Transition {
+	l := &subscriber{transitions: make(chan *Transition, backlog), notes: true}
 	e.feed.add(l)
 	return l.transitions
 }
@@ -84,7 +87,7 @@ func (f *feed) publish(v *vassal, from State, o *Options) {
 	if len(f.readers) == 0 {
 		return
 	}
-	t := Transition{Time: v.since, From: from, To: v.state, Record: v.record(o)}
+	t := &Transition{Time: v.since, From: from, To: v.state, Record: v.record(o)}
 	for l := range f.readers {
 		l.send(t)
 	}
@@ -93,13 +96,13 @@ func (f *feed) publish(v *vassal, from State, o *Options) {
 // note sends a note about a vassal to the readers that want notes. It costs nothing while there
 // are none.
 func (f *feed) note(v *vassal, about Topic, format string, args ...any) {
-	t := Transition{Time: time.Now(), From: v.state, To: v.state}
+	var t *Transition
 	for l := range f.readers {
 		if !l.notes {
 			continue
 		}
-		if t.Note == nil {
-			t.Note = &Note{about, fmt.Sprintf(format, args...)}
+		if t == nil {
+			t = &Transition{Time: time.Now(), From: v.state, To: v.state, Note: &Note{about, fmt.Sprintf(format, args...)}}
 			t.Record = Record{Name: v.name, State: v.state, Since: v.since}
 			t.Record.Generation, t.Record.PID, t.Record.Config = v.run.generation, v.pid(), v.run.config.Version.Short()
 		}

@@ -57,7 +57,7 @@ type wiring struct {
 	gate     *control.Gate
 	answers  *control.Server
 	// transitions are all of the emperor's, for the events. traces runs until the emperor ends.
-	transitions <-chan emperor.Transition
+	transitions <-chan *emperor.Transition
 	traces      func()
 }
 
