@@ -28,9 +28,15 @@ type birth struct {
 	data    unsafe.Pointer
 	report  uintptr
 	failure failure
+	stack   stack
 }
 
-// fork makes a child that carries out its list. In the child it does not return.
+// stack is the part of the stack of fork that a child has: here, the address of a variable in its frame, must
+// be above low and below high.
+type stack struct{ here, low, high uintptr }
+
+// fork makes a child that carries out its list. In the child it does not return. It makes none when covered is
+// false: the child would not have the stack (birth.coverStack).
 //
 // The child has one thread and a copy of all memory. No code of the Go runtime may run in it: the
 // function calls only system calls, splits no stack and allocates nothing, and all signals are
@@ -40,16 +46,20 @@ type birth struct {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func fork(args *cloneArgs, b *birth) (pid uintptr, errno syscall.Errno) {
+func fork(args *cloneArgs, b *birth) (pid uintptr, errno syscall.Errno, covered bool) {
 	var (
 		i, j   int
 		c      *call
 		r      uintptr
 		demand demand
 	)
+	b.stack.here = uintptr(unsafe.Pointer(&i))
+	if b.stack.here <= b.stack.low || b.stack.here >= b.stack.high {
+		return 0, 0, false
+	}
 	pid, _, errno = syscall.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0)
 	if errno != 0 || pid != 0 {
-		return pid, errno
+		return pid, errno, true
 	}
 	for i = 0; i < b.count; i++ {
 		if _, _, errno = syscall.RawSyscall(unix.SYS_DUP3, b.files[i], uintptr(i), 0); errno != 0 {

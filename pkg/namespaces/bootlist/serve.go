@@ -31,7 +31,7 @@ type server struct {
 	buffer  []byte // the request, in memory that never moves
 	control []byte
 	args    cloneArgs
-	birth   birth
+	birth   *birth // in memory of its own, which children have
 	pidfd   int32
 	last    *slot
 }
@@ -58,7 +58,14 @@ func Serve() error {
 	if err != nil {
 		return fmt.Errorf("cannot make room for requests: %w", err)
 	}
-	s := &server{buffer: buffer, control: make([]byte, unix.CmsgSpace(4*maxFiles)), last: last}
+	room, err := unix.Mmap(-1, 0, int(unsafe.Sizeof(birth{})), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return fmt.Errorf("cannot make room for a child: %w", err)
+	}
+	if err := leaveOut(buffer, room); err != nil {
+		return fmt.Errorf("cannot keep memory from children: %w", err)
+	}
+	s := &server{buffer: buffer, control: make([]byte, unix.CmsgSpace(4*maxFiles)), last: last, birth: (*birth)(unsafe.Pointer(&room[0]))}
 	s.birth.nofile, s.birth.failure.mark = unix.Rlimit(birthlimit.Files), mark
 	for {
 		n, used, err := receive(socketFD, s.buffer, s.control)
@@ -113,13 +120,19 @@ func (s *server) serve(message, control []byte) error {
 		s.args.flags |= cloneIntoCgroup
 		s.args.cgroup = uint64(files[r.files])
 	}
-	b := &s.birth
+	b := s.birth
 	for i := range r.files {
 		b.files[i] = uintptr(files[i])
 	}
 	b.count, b.number, b.report = int(r.files), len(r.call), uintptr(r.report)
 	b.calls, b.data = unsafe.Pointer(&r.call[0]), unsafe.Pointer(&r.data[0])
-	_, errno := fork(&s.args, b)
+	_, errno, covered := fork(&s.args, b)
+	for !covered { // the runtime moves stacks
+		if err := b.coverStack(); err != nil {
+			return err
+		}
+		_, errno, covered = fork(&s.args, b)
+	}
 	return s.reply(answer{errno})
 }
 

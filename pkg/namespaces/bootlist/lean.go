@@ -1,0 +1,69 @@
+package bootlist
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// stackRoom is the part of the stack around the frame of fork that a child has, in both directions: its frame
+// and those of system calls.
+const stackRoom = 8 << 10
+
+// leaveOut keeps the memory of this process out of its children, for whom the kernel would copy page tables
+// (MADV_DONTFORK of madvise(2)): all that is writable, except for kept. The calls of a list need nothing else; a
+// child that used other memory would die by a signal.
+func leaveOut(kept ...[]byte) error {
+	text, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return err
+	}
+	for line := range bytes.Lines(text) {
+		var low, high uintptr
+		var mode string
+		if _, err := fmt.Sscanf(string(line), "%x-%x %s", &low, &high, &mode); err != nil {
+			return fmt.Errorf("cannot read a line of /proc/self/maps: %w", err)
+		}
+		if mode != "rw-p" || holds(low, high, kept) {
+			continue
+		}
+		if err := advise(low, high, unix.MADV_DONTFORK); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holds reports whether a mapping has a part of some memory.
+func holds(low, high uintptr, memory [][]byte) bool {
+	for _, m := range memory {
+		first := uintptr(unsafe.Pointer(&m[0]))
+		if first < high && first+uintptr(len(m)) > low {
+			return true
+		}
+	}
+	return false
+}
+
+// coverStack lets children have the stack at b.stack.here.
+func (b *birth) coverStack() error {
+	page := uintptr(os.Getpagesize())
+	low, high := (b.stack.here-stackRoom)&^(page-1), (b.stack.here+stackRoom+page)&^(page-1)
+	// The kernel passes over pages that are not mapped, which a stack does not have, with ENOMEM.
+	if err := advise(low, high, unix.MADV_DOFORK); err != nil && !errors.Is(err, unix.ENOMEM) {
+		return err
+	}
+	b.stack.low, b.stack.high = low+stackRoom/2, high-stackRoom/2
+	return nil
+}
+
+func advise(low, high uintptr, how int) error {
+	if _, _, errno := unix.Syscall(unix.SYS_MADVISE, low, high-low, uintptr(how)); errno != 0 {
+		return os.NewSyscallError("madvise", errno)
+	}
+	return nil
+}
