@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,25 +27,19 @@ func leaveOut(kept ...[]byte) error {
 		if _, err := fmt.Sscanf(string(line), "%x-%x %s", &low, &high, &mode); err != nil {
 			return fmt.Errorf("cannot read a line of /proc/self/maps: %w", err)
 		}
-		if mode != "rw-p" || holds(low, high, kept) {
+		if mode != "rw-p" {
 			continue
 		}
 		if err := advise(low, high, unix.MADV_DONTFORK); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// holds reports whether a mapping has a part of some memory.
-func holds(low, high uintptr, memory [][]byte) bool {
-	for _, m := range memory {
-		first := uintptr(unsafe.Pointer(&m[0]))
-		if first < high && first+uintptr(len(m)) > low {
-			return true
+	for _, m := range kept { // which may be in one mapping with other memory
+		if err := unix.Madvise(m, unix.MADV_DOFORK); err != nil {
+			return os.NewSyscallError("madvise", err)
 		}
 	}
-	return false
+	return nil
 }
 
 // coverStack lets children have the stack at b.stack.here.
