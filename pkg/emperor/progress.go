@@ -2,8 +2,6 @@ package emperor
 
 import (
 	"context"
-
-	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
 // Progress is the progress of an emperor's start and reloads.
@@ -26,9 +24,7 @@ func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
 		p.Vassals = len(e.vassals.named)
 		p.Begun = len(e.sets) == len(e.options.Monitors) && e.line.empty()
 		p.Rolling, p.Rolls = e.round.rolling(), e.round.begun
-		for _, v := range e.vassals.named {
-			p.Begun = p.Begun && v.wish.fault != monitor.ErrReading.Error()
-		}
+		p.Begun = p.Begun && !e.vassals.reading()
 	})
 	return p, err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +16,9 @@ import (
 const (
 	// checkGrace is how long reports to the loop wait for a check that does not end.
 	checkGrace = 250 * time.Millisecond
+	// checksAtOnce is how many checks begin before the first of them has ended. The others follow, or begin when
+	// none ends for checkGrace.
+	checksAtOnce = 16
 	// checkAgain is the pause before a check that took too long is repeated.
 	checkAgain = time.Second
 )
@@ -29,6 +34,8 @@ type review struct {
 	check     func(monitor.Config) (Facts, error)
 	known     map[string]*checked // by name: the result of the last check
 	begun     map[string]monitor.Config
+	waiting   []monitor.Config // of these, the ones whose check has not started yet
+	running   int              // checks
 	plans     map[string]*Plan // as last reported to the loop
 	over      chan *checked
 	slow      *time.Timer // fires when reports no longer wait for running checks
@@ -83,6 +90,7 @@ func (r *review) run(ctx context.Context, m monitor.Monitor) {
 			r.record(ctx, f)
 		case <-r.slow.C:
 			r.impatient = true
+			r.startWaiting(ctx, len(r.waiting))
 		case <-r.retry.C:
 			r.start(ctx, r.set)
 		case err := <-ended:
@@ -112,9 +120,9 @@ func (r *review) monitorEnded(err error) {
 func (r *review) start(ctx context.Context, set monitor.Set) {
 	r.set, r.changed, r.impatient = set, true, false
 	r.slow.Reset(checkGrace)
-	for _, c := range set {
-		if _, runs := r.begun[c.Name]; !runs && r.due(c) {
-			r.startCheck(ctx, c)
+	for i := range set {
+		if _, runs := r.begun[set[i].Name]; !runs && r.due(set[i]) {
+			r.want(ctx, set[i])
 		}
 	}
 }
@@ -128,8 +136,24 @@ func (r *review) due(c monitor.Config) bool {
 	return !known || f.round != r.rounds.Load() || !f.plan.is(c) || errors.Is(f.plan.Err, reads.ErrSlow)
 }
 
-func (r *review) startCheck(ctx context.Context, c monitor.Config) {
+// want begins a check as soon as there is a place for it.
+func (r *review) want(ctx context.Context, c monitor.Config) {
 	r.begun[c.Name] = c
+	r.waiting = append(r.waiting, c)
+	r.startWaiting(ctx, checksAtOnce-r.running)
+}
+
+// startWaiting starts up to n of the checks that wait.
+func (r *review) startWaiting(ctx context.Context, n int) {
+	for ; n > 0 && len(r.waiting) > 0; n-- {
+		r.startCheck(ctx, r.waiting[0])
+		r.waiting[0] = monitor.Config{}
+		r.waiting = r.waiting[1:]
+	}
+}
+
+func (r *review) startCheck(ctx context.Context, c monitor.Config) {
+	r.running++
 	round := r.rounds.Load()
 	go func() {
 		f := &checked{&Plan{Config: c}, round}
@@ -145,19 +169,20 @@ func (r *review) startCheck(ctx context.Context, c monitor.Config) {
 func (r *review) record(ctx context.Context, f *checked) {
 	name := f.plan.Name
 	delete(r.begun, name)
+	r.running--
+	r.startWaiting(ctx, checksAtOnce-r.running)
 	r.changed = true
 	r.slow.Reset(checkGrace)
-	for _, c := range r.set {
-		if c.Name != name {
-			continue
-		}
-		r.known[name] = f
-		switch {
-		case !f.plan.is(c) && r.due(c):
-			r.startCheck(ctx, c)
-		case errors.Is(f.plan.Err, reads.ErrSlow):
-			r.retry.Reset(checkAgain)
-		}
+	i, there := slices.BinarySearchFunc(r.set, name, func(c monitor.Config, name string) int { return strings.Compare(c.Name, name) })
+	if !there {
+		return
+	}
+	r.known[name] = f
+	switch c := r.set[i]; {
+	case !f.plan.is(c) && r.due(c):
+		r.want(ctx, c)
+	case errors.Is(f.plan.Err, reads.ErrSlow):
+		r.retry.Reset(checkAgain)
 	}
 }
 

@@ -14,6 +14,7 @@ type roster struct {
 	named  map[string]*vassal        // by name
 	placed map[monitor.Entry]*vassal // by the places of their files
 	gone   map[string]goneVassal     // by name, for a minute
+	tidied time.Time                 // when older ones of them were dropped
 	// owned counts the vassals of tenants by owner, and refused are the owners who wanted more.
 	owned   map[uint32]int
 	refused map[uint32]bool
@@ -52,10 +53,23 @@ func (r *roster) remove(v *vassal) {
 	delete(r.named, v.name)
 	r.place(v, monitor.Entry{})
 	now := time.Now()
-	maps.DeleteFunc(r.gone, func(_ string, a goneVassal) bool { return now.Sub(a.since) >= churnQuiet })
+	if now.Sub(r.tidied) >= churnQuiet { // and not for each of thousands
+		maps.DeleteFunc(r.gone, func(_ string, a goneVassal) bool { return now.Sub(a.since) >= churnQuiet })
+		r.tidied = now
+	}
 	if v.parent == nil && (v.run.generation > 0 || v.wish.returned) {
 		r.gone[v.name] = goneVassal{now, v.outcome.churn, v.file.owner.uid}
 	}
+}
+
+// reading reports whether the file of a vassal is still being read for the first time.
+func (r *roster) reading() bool {
+	for _, v := range r.named {
+		if v.wish.fault == monitor.ErrReading.Error() {
+			return true
+		}
+	}
+	return false
 }
 
 // sorted returns the vassals by name.
