@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -127,6 +128,7 @@ func (d *Dir) examined(found foundDir, names map[string]bool, err error) {
 		return
 	}
 	d.ownPlaces = found.places
+	asked := maps.Clone(names)
 	for _, name := range found.names {
 		names[name] = true
 	}
@@ -136,8 +138,14 @@ func (d *Dir) examined(found foundDir, names map[string]bool, err error) {
 		}
 	}
 	delete(names, "")
-	for name := range names {
+	refresh := func(name string) {
 		d.refresh(found.home, Config{Name: name, Path: filepath.Join(d.path, name), Dir: d.path, Entry: Entry{found.id, name}})
+	}
+	if found.listed {
+		d.sweep(found, d.calm(names, asked), refresh)
+	}
+	for name := range names {
+		refresh(name)
 	}
 }
 
