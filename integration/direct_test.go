@@ -32,6 +32,7 @@ func TestBothBootsGiveTheSame(t *testing.T) {
 	for name, options := range map[string][]string{
 		"all namespaces": {allNamespaces}, "no pid namespace": {"--emperor-use-clone=uts,net,fs"}, "no mounts": {"--emperor-use-clone=pid,net"},
 		"a limit of capabilities": {allNamespaces, "--emperor-cap=chown,net_bind_service,setgid,sys_resource"},
+		"capabilities": {allNamespaces, "--emperor-cap=chown,net_bind_service,setgid,setuid,setpcap"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -42,6 +43,10 @@ func TestBothBootsGiveTheSame(t *testing.T) {
 					"test -S $NOTIFY_SOCKET && echo notified; ls -ln " + w.path("s/"+who) + ".socket | cut -d\" \" -f1,3,4; cut -d\" \" -f4-6 /proc/self/stat | tr -s 0-9 n; readlink /proc/self/fd/0; mv " + w.path("s/"+who) + ".new " + w.path("s/"+who) + "; exec sleep 1000000'"
 			}
 			same := []string{"uid = 4001", "gid = 4002", "add-gid = 4003", "no-new-privileges = true", "limit-core = 0", "limit-nofile = 300:400", "limit-nproc = 900", "umask = 027", "chdir = /usr", "env = OWN=yes"}
+			if name == "capabilities" {
+				same = append(same, "cap = net_bind_service,chown", "cwd = /var", "fastcgi-socket = :81")
+				same[slices.Index(same, "chdir = /usr")] = "chdir = lib"
+			}
 			sockets := func(string) string { return "" }
 			if strings.Contains(options[0], "pid") { // the list knows the pid
 				sockets = func(who string) string { return "socket = " + w.path("s/"+who) + ".socket" }

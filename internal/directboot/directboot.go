@@ -19,6 +19,7 @@ import (
 	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/namespaces/bootlist"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -29,6 +30,8 @@ type Boot struct {
 	server    *server
 	wish      accounts.Wish
 	env       []config.EnvChange
+	keep      *namespaces.Capabilities // nil: none
+	cwd       string                   // of the whole boot
 	chdir     string
 	umask     int // -1: unchanged
 	listening listening
@@ -53,7 +56,7 @@ func Of(v *config.Vassal, warnings config.Problems) *Boot {
 	b := &Boot{
 		listening: sockets,
 		words:     v.BinaryPatch, wish: accounts.Wish{UID: v.UID, GID: v.GID, AddGID: v.AddGID, NoInitgroups: v.NoInitgroups},
-		env: v.Env, chdir: v.Chdir, umask: -1, limits: v.Limits, hardening: v.Hardening,
+		keep: v.Capabilities.Given(), env: v.Env, cwd: v.Cwd, chdir: v.Chdir, umask: -1, limits: v.Limits, hardening: v.Hardening,
 	}
 	if v.UmaskSet {
 		b.umask = v.Umask
@@ -69,7 +72,7 @@ func Of(v *config.Vassal, warnings config.Problems) *Boot {
 		}
 		b.notice[i] = notice{text, n.Probe == nil}
 	}
-	for _, option := range []string{"unprivileged-binary-patch-arg", "unprivileged-binary-patch", "chdir", "no-new-privileges", "limit-core", "limit-memlock", "limit-nofile"} {
+	for _, option := range []string{"unprivileged-binary-patch-arg", "unprivileged-binary-patch", "cap", "cwd", "chdir", "no-new-privileges", "limit-core", "limit-memlock", "limit-nofile"} {
 		if v.Origin(option) != (config.Origin{}) {
 			b.blame = append(b.blame, blame{option, strings.TrimSuffix(v.Blame(option, "", errHere).Error(), errHere.Error())})
 		}
@@ -155,7 +158,10 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 		return nil, err
 	}
 	l.Step("drop privileges")
-	l.Become(who)
+	if who.Keep = b.keep; who.Keep != nil && who.UID == 0 {
+		return nil, errUnsuited // the kernel gives root others
+	}
+	l.BecomeAs(who, b.blamed("cap"))
 	l.Deathsig(r.Deathsig)
 	b.confine(l, int(who.UID))
 	sockets, err := b.listening.add(l, r.Namespaces, passed)
@@ -223,6 +229,10 @@ func (b *Boot) prepare(l *bootlist.List, r emperor.DirectRequest, uid uint32) er
 		if err := l.Bound(*r.Capabilities); err != nil {
 			return err
 		}
+	}
+	if b.cwd != "" {
+		l.Step("start directory")
+		l.Enter(b.cwd, func(err error) error { return b.blamed("cwd")(programs.CannotEnter(b.cwd, os.Geteuid(), err)) })
 	}
 	l.Step("limit resources")
 	for _, x := range []struct {

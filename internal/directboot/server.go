@@ -76,7 +76,7 @@ func (b *Boot) Server(from emperor.DirectBoot) []byte {
 func (b *Boot) like(o *Boot) bool {
 	parts := func(b *Boot) []any {
 		read := slices.DeleteFunc(slices.Clone(b.env), func(e config.EnvChange) bool { return !isRead(e.Key) })
-		return []any{b.wish, append(read, config.EnvChange{}), b.chdir, b.umask, b.hardening, b.listening.Listening}
+		return []any{b.wish, b.keep, b.cwd, append(read, config.EnvChange{}), b.chdir, b.umask, b.hardening, b.listening.Listening}
 	}
 	return reflect.DeepEqual(parts(b), parts(o))
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Direct reports whether the boot of a vassal consists of steps that need no program of ours: it
-// becomes BinaryPatch, or one built-in server, under a user of its own, and may have sockets, limits, a
+// becomes BinaryPatch, or one built-in server, under a user of its own, and may have sockets, limits, capabilities, a
 // working directory, a umask, variables and a readiness. Every other option, also one that this function does not know, makes
 // it false, and so does a configuration that depends on more than its own text.
 func Direct(v *Vassal) bool {
@@ -31,8 +31,9 @@ func Direct(v *Vassal) bool {
 	}
 	for _, o := range []*Vassal{&rest, &usual} {
 		// The parts that a direct boot takes into account, and those that do not concern the inside.
-		o.Name, o.BinaryPatch, o.Env, o.Chdir, o.Umask, o.UmaskSet = "", nil, nil, "", 0, false
+		o.Name, o.BinaryPatch, o.Env, o.Cwd, o.Chdir, o.Umask, o.UmaskSet = "", nil, nil, "", "", 0, false
 		o.UID, o.GID, o.AddGID, o.NoInitgroups = Identity{}, Identity{}, nil, false
+		o.Capabilities = Capabilities{}
 		o.ReloadMercy, o.Workers.StopSignal = 0, 0
 		o.Sockets, o.Listening = nil, Listening{ReusePort: o.Listening.ReusePort}
 		o.Ready.Notify, o.Ready.Probe, o.Ready.Timeout = false, Probe{}, 0

@@ -96,12 +96,38 @@ func (c Capabilities) Bounds() (surplus []int, sets [2]unix.CapUserData, err err
 	if err != nil {
 		return nil, sets, err
 	}
+	return (now.bounding &^ c).Numbers(), now.bound(c).data(), nil
+}
+
+// Surplus returns the numbers that Retain would remove from the bounding set of this process, or an error when the
+// process does not have all of c.
+func (c Capabilities) Surplus() (numbers []int, err error) {
+	now, err := ownCapabilities()
+	if err == nil {
+		err = now.has(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return (now.bounding &^ c).Numbers(), nil
+}
+
+// Numbers lists the numbers of a set, in order.
+func (c Capabilities) Numbers() (list []int) {
 	for n := range 64 {
-		if (now.bounding&^c)>>n&1 != 0 {
-			surplus = append(surplus, n)
+		if c>>n&1 != 0 {
+			list = append(list, n)
 		}
 	}
-	return surplus, now.bound(c).data(), nil
+	return list
+}
+
+// has returns an error unless all of c can be kept.
+func (s capabilitySets) has(c Capabilities) error {
+	if missing := c &^ (s.permitted & s.bounding); missing != 0 {
+		return fmt.Errorf("cannot keep %v: this process does not have it", missing)
+	}
+	return nil
 }
 
 // Retain prepares a change of ids after which the process keeps the capabilities c (Keep). It reduces
@@ -111,8 +137,8 @@ func (c Capabilities) Retain() error {
 	if err != nil {
 		return err
 	}
-	if missing := c &^ (now.permitted & now.bounding); missing != 0 {
-		return fmt.Errorf("cannot keep %v: this process does not have it", missing)
+	if err := now.has(c); err != nil {
+		return err
 	}
 	if err := now.reduce(c); err != nil {
 		return err
@@ -152,6 +178,11 @@ func (c Capabilities) Hold() error {
 		return err
 	}
 	return c.Keep()
+}
+
+// Kept returns the sets of capset(2) after Keep.
+func (c Capabilities) Kept() [2]unix.CapUserData {
+	return capabilitySets{permitted: c, effective: c, inheritable: c}.data()
 }
 
 // capabilitySets are the sets of one thread.

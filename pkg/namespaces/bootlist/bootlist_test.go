@@ -218,6 +218,29 @@ func TestBound(t *testing.T) {
 	}
 }
 
+// A child keeps the wanted capabilities over the change of its ids, for its program too, and can get no others.
+func TestKeep(t *testing.T) {
+	needRoot(t)
+	keep := namespaces.Capabilities(1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_SYS_NICE)
+	boot := func(l *List) {
+		l.Become(namespaces.Credentials{UID: 4001, GID: 4002, Keep: &keep})
+		l.Exec("/bin/grep", []string{"grep", "^Cap", "/proc/self/status"}, nil, because("exec"))
+	}
+	c := begin(t, newForker(t), 0, boot)
+	text, status := c.end()
+	const all = "0000000000800400\n"
+	if want := "CapInh:\t" + all + "CapPrm:\t" + all + "CapEff:\t" + all + "CapBnd:\t" + all + "CapAmb:\t" + all; status.Code != 0 || text != want {
+		t.Errorf("%v: %q, want %q", status, text, want)
+		t.Log(c.failed())
+	}
+	keep = 1 << 62
+	var l List
+	boot(&l)
+	if _, err := l.encode(0, false); !errors.Is(err, ErrUnfit) {
+		t.Errorf("a capability that this process does not have: %v", err)
+	}
+}
+
 // A parked child goes on with the message of its peer.
 func TestPark(t *testing.T) {
 	c := begin(t, newForker(t), 0, func(l *List) {

@@ -26,6 +26,7 @@ type List struct {
 	whys  []func(error) error // the message of each call; nil: there is none
 	data  []byte              // texts, and room for results
 	cut   bool                // a text has a zero byte, with which the kernel would end it
+	unfit error               // a call cannot be added
 	words []uint32            // where data has a pointer, as an offset in data
 	mask  arg                 // a path at which an empty directory is mounted; the zero value: none
 }

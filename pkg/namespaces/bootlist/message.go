@@ -47,6 +47,8 @@ func (l *List) encode(flags namespaces.Flags, cgroup bool) ([]byte, error) {
 	switch {
 	case len(l.calls) == 0:
 		return nil, errors.New("the boot is empty")
+	case l.unfit != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnfit, l.unfit)
 	case l.cut:
 		return nil, fmt.Errorf("%w: a text has a zero byte", ErrUnfit)
 	case size > maxMessage || len(l.Files) >= maxFiles:
