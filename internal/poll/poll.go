@@ -4,6 +4,7 @@ package poll
 
 import (
 	"errors"
+	"io"
 	"os"
 	"sync"
 	"syscall"
@@ -12,8 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Never means that a descriptor is not to be watched again.
-const Never time.Duration = -1
+// Results of the function of a Watch that mean that its descriptor is not to be watched again. After Over the Set
+// also closes the file, if it can be closed.
+const (
+	Never time.Duration = -1
+	Over  time.Duration = -2
+)
 
 // refused is the pause before the kernel is asked again when it had no room for a descriptor.
 const refused = time.Second
@@ -52,6 +57,7 @@ func (s *Set) Close() {
 // Watch is one descriptor of a Set.
 type Watch struct {
 	set   *Set
+	file  syscall.Conn
 	ready func() time.Duration
 
 	mu      sync.Mutex // held while ready runs
@@ -61,10 +67,10 @@ type Watch struct {
 
 // Watch calls ready in the goroutine of the Set when f can be read without blocking, or has
 // ended; occasionally it calls ready without either. ready must not block, nor call methods of
-// the Watch. Its result is how long f is then left alone: zero for no pause, Never for good. f
-// must stay open until the Watch is stopped.
+// the Watch. Its result is how long f is then left alone: zero for no pause, Never or Over for good. f
+// must stay open until the Watch is stopped, or ends by Over.
 func (s *Set) Watch(f syscall.Conn, ready func() time.Duration) *Watch {
-	w := &Watch{set: s, ready: ready, stopped: true}
+	w := &Watch{set: s, file: f, ready: ready, stopped: true}
 	raw, err := f.SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { w.fd, w.stopped = int32(fd), false })
@@ -144,7 +150,10 @@ func (w *Watch) turn() {
 	}
 	switch rest := w.ready(); {
 	case rest < 0:
-		w.end()
+		w.end() // before its number can belong to another file
+		if c, ok := w.file.(io.Closer); ok && rest == Over {
+			_ = c.Close()
+		}
 	case rest > 0:
 		// Out of the Set, because the kernel would report its end repeatedly.
 		_ = w.control(unix.EPOLL_CTL_DEL)

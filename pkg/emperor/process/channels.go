@@ -68,7 +68,8 @@ func (r *receiver) rest() {
 
 // pipe receives the bytes of uWSGI's protocol, up to 64 at a time. A vassal that closes
 // the pipe gets the time to die, or to execute another program, which are no curse. That
-// program cannot know of a stop that came right before its execve: it is asked again.
+// program cannot know of a stop that came right before its execve: it is asked again. It does not
+// have the pipe, which is closed then.
 func (r *receiver) pipe() time.Duration {
 	c := r.child
 	var buffer [64]byte
@@ -79,16 +80,18 @@ func (r *receiver) pipe() time.Duration {
 	case err == nil && n > 0:
 		r.passOn(buffer[:n])
 		return 0
-	case !r.closed:
+	case !r.closed && !c.protocol.replaced.Load():
 		r.closed = true
 		return dyingTime
 	case c.resources.process.Dead():
+		return poll.Never
 	case !c.protocol.replaced.Load():
 		r.report(emperor.Closed{})
+		return poll.Never
 	case c.life.asked.Load():
 		c.terminate()
 	}
-	return poll.Never
+	return poll.Over
 }
 
 // passOn passes on each kind of report of a batch once.
@@ -118,7 +121,10 @@ func (r *receiver) notice() time.Duration {
 		return 0
 	case err != nil:
 		c.protocol.markKnown()
-		c.boot.over(c.protocol.replaced.Load())
+		replaced := c.protocol.replaced.Load()
+		if c.boot.over(replaced); replaced {
+			return poll.Over
+		}
 		return poll.Never
 	case n.Kind == wire.Refused:
 		c.boot.refused = &n
