@@ -77,7 +77,7 @@ func TestEachTakesTurns(t *testing.T) {
 		if u := list[0]; u.MemoryBy != MemoryResident || u.Memory == 0 || u.User == nil || int(*u.User) != os.Geteuid() || !m.last[self].at.IsZero() {
 			t.Errorf("without time the first process has %+v", u)
 		}
-		if none := list[1]; none != (Measurement{}) {
+		if none := list[1]; none.User != nil || none.Memory != 0 {
 			t.Errorf("no process has %+v", none)
 		}
 		time.Sleep(2 * fresh)

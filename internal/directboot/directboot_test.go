@@ -34,13 +34,13 @@ func request() emperor.DirectRequest {
 
 // The steps have the names and the order of the boot.
 func TestSteps(t *testing.T) {
-	b := bootOf(t, runs, "uid = 4001", "gid = 4001", "limit-core = 0", "no-new-privileges = true", "chdir = /", "limit-as = 100", "socket = /run/a")
+	b := bootOf(t, runs, "uid = 4001", "gid = 4001", "limit-core = 0", "no-new-privileges = true", "cwd = /var", "cap = kill", "chdir = /", "limit-as = 100", "socket = /run/a")
 	l, err := b.List(request())
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		"seal descriptors", "wait for the order", "prepare mounts", "limit resources", "drop privileges", "no new privileges", "change directory", "bind sockets",
+		"seal descriptors", "wait for the order", "prepare mounts", "start directory", "limit resources", "drop privileges", "no new privileges", "change directory", "bind sockets",
 		"become another program",
 	}
 	if got := l.Steps(); !slices.Equal(got, want) {
@@ -87,12 +87,13 @@ func TestOf(t *testing.T) {
 // The vassal program reports a mistake that is visible before the start.
 func TestListRefuses(t *testing.T) {
 	for name, lines := range map[string][]string{
-		"no such program": {"unprivileged-binary-patch = /no/such/program", "uid = 4001", "gid = 4001"},
-		"not executable":  {"unprivileged-binary-patch = /etc/passwd", "uid = 4001", "gid = 4001"},
-		"a relative path": {"unprivileged-binary-patch = bin/sh", "uid = 4001", "gid = 4001"},
-		"not in PATH":     {"unprivileged-binary-patch = no-such-program", "uid = 4001", "gid = 4001"},
-		"a directory":     {"unprivileged-binary-patch = /usr", "uid = 4001", "gid = 4001"},
-		"an unknown user": {runs, "uid = no-such-user"},
+		"no such program":      {"unprivileged-binary-patch = /no/such/program", "uid = 4001", "gid = 4001"},
+		"not executable":       {"unprivileged-binary-patch = /etc/passwd", "uid = 4001", "gid = 4001"},
+		"a relative path":      {"unprivileged-binary-patch = bin/sh", "uid = 4001", "gid = 4001"},
+		"not in PATH":          {"unprivileged-binary-patch = no-such-program", "uid = 4001", "gid = 4001"},
+		"a directory":          {"unprivileged-binary-patch = /usr", "uid = 4001", "gid = 4001"},
+		"an unknown user":      {runs, "uid = no-such-user"},
+		"capabilities of root": {runs, "uid = 0", "gid = 0", "cap = kill"},
 	} {
 		if l, err := bootOf(t, lines...).List(request()); err == nil {
 			t.Errorf("%s: %q", name, l.Steps())
@@ -111,7 +112,7 @@ func TestFailed(t *testing.T) {
 
 // Errors have the place and the option, as those of the vassal program.
 func TestMessages(t *testing.T) {
-	b := bootOf(t, runs, "uid = 4001", "gid = 4001", "chdir = /x", "no-new-privileges = true")
+	b := bootOf(t, runs, "uid = 4001", "gid = 4001", "chdir = /x", "no-new-privileges = true", "cap = kill", "cwd = /y")
 	l, err := b.List(request())
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +132,8 @@ func TestMessages(t *testing.T) {
 		`/v/a.ini:5: chdir: cannot enter working directory "/x" as uid 4001: permission denied (chdir = /)`,
 		`/v/a.ini:6: no-new-privileges: cannot give up new privileges: permission denied`,
 		`/v/a.ini:2: unprivileged-binary-patch-arg: cannot become "/bin/sh": permission denied`,
-		"cannot set groups [4001]: permission denied", "cannot mount /proc: permission denied",
+		`/v/a.ini:7: cap: cannot set groups [4001]: permission denied`, `/v/a.ini:7: cap: cannot keep the capabilities kill: permission denied`,
+		`/v/a.ini:8: cwd: cannot enter working directory "/y" as uid 0: permission denied (chdir = /)`, "cannot mount /proc: permission denied",
 	} {
 		if !slices.Contains(messages, want) {
 			t.Errorf("no %q in %q", want, messages)

@@ -101,6 +101,8 @@ func TestServerTakesOver(t *testing.T) {
 		{"another variable", append(serves, "chdir = /", "env = A=c"), true},
 		{"another time zone", append(serves, "chdir = /", "env = TZ=UTC"), false},
 		{"another directory", append(serves, "chdir = /usr"), false},
+		{"another start directory", append(serves, "chdir = /", "cwd = /usr"), false},
+		{"capabilities", append(serves, "chdir = /", "cap = kill"), false},
 		{"another mask", append(serves, "chdir = /", "umask = 027"), false},
 		{"another mode of sockets", append(serves, "chdir = /", "chmod-socket = 600"), false},
 		{"a limit", append(serves, "chdir = /", "limit-core = 0"), false},

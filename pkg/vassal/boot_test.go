@@ -32,7 +32,7 @@ the reading of a file ends after a second. A hook that runs may end by itself un
 the vassal. Without an emperor the vassal's own ` + "`reload-mercy`" + ` counts. A second stop kills the hook and the vassal at once.
 
 A vassal that needs nothing run inside carries out its steps without the vassal program, as system calls: seal descriptors, wait for the
-order, prepare mounts, limit capabilities, limit resources, drop privileges, no new privileges, change directory, bind sockets, become another program. That is the
+order, prepare mounts, limit capabilities, start directory, limit resources, drop privileges, no new privileges, change directory, bind sockets, become another program. That is the
 built-in server where it is the only process of the vassal.
 [The page of the architecture](architecture.md#without-a-program-of-ours) describes which vassals these are.
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // A sweep finds the files that have changed, by any means, and the others need not be read.

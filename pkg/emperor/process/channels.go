@@ -80,7 +80,7 @@ func (r *receiver) pipe() time.Duration {
 	case err == nil && n > 0:
 		r.passOn(buffer[:n])
 		return 0
-	case !r.closed && !c.protocol.replaced.Load():
+	case !r.closed:
 		r.closed = true
 		return dyingTime
 	case c.resources.process.Dead():

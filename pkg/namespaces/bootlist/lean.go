@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // stackRoom is the part of the stack around the frame of fork that a child has, in both directions: its frame
@@ -15,11 +17,15 @@ const stackRoom = 8 << 10
 
 // leaveOut keeps the memory of this process out of its children, for whom the kernel would copy page tables
 // (MADV_DONTFORK of madvise(2)): all that is writable, except for kept. The calls of a list need nothing else; a
-// child that used other memory would die by a signal.
+// child that used other memory would die by a signal. With a C library it leaves out nothing: the kernel writes
+// into memory of that for each of its threads (rseq(2)).
 func leaveOut(kept ...[]byte) error {
-	text, err := os.ReadFile("/proc/self/maps")
+	text, err := namespaces.ReadKernelFile("/proc/self/maps")
 	if err != nil {
 		return err
+	}
+	if bytes.Contains(text, []byte("[heap]")) || bytes.Contains(text, []byte(".so")) {
+		return nil
 	}
 	for line := range bytes.Lines(text) {
 		var low, high uintptr

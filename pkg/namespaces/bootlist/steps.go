@@ -145,7 +145,7 @@ func (l *List) Become(c namespaces.Credentials) {
 // BecomeAs is Become with words around its errors.
 func (l *List) BecomeAs(c namespaces.Credentials, blame func(error) error) {
 	first := len(l.whys)
-	l.become(c)
+	become(l, c)
 	for i, why := range l.whys[first:] {
 		if why != nil {
 			l.whys[first+i] = func(err error) error { return blame(why(err)) }
@@ -153,7 +153,7 @@ func (l *List) BecomeAs(c namespaces.Credentials, blame func(error) error) {
 	}
 }
 
-func (l *List) become(c namespaces.Credentials) {
+func become(l *List, c namespaces.Credentials) {
 	c.Groups = slices.Compact(slices.Sorted(slices.Values(c.Groups))) // as the kernel returns them
 	groups := make([]byte, 4*max(1, len(c.Groups)))
 	for i, g := range c.Groups {
@@ -162,12 +162,12 @@ func (l *List) become(c namespaces.Credentials) {
 	uid, gid := number(c.UID), number(c.GID)
 	l.add(because("cannot set groups %v", c.Groups), succeeds, unix.SYS_SETGROUPS, number(len(c.Groups)), l.bytes(groups))
 	if c.Keep != nil {
-		l.retain(*c.Keep)
+		retain(l, *c.Keep)
 	}
 	l.add(because("cannot set gid %d", c.GID), succeeds, unix.SYS_SETRESGID, gid, gid, gid)
 	l.add(because("cannot set uid %d", c.UID), succeeds, unix.SYS_SETRESUID, uid, uid, uid)
 	if c.Keep != nil {
-		l.keep(*c.Keep)
+		keep(l, *c.Keep)
 	}
 	l.add(nil, succeeds, unix.SYS_PRCTL, number(unix.PR_SET_DUMPABLE), number(0))
 	l.verify(c, groups[:4*len(c.Groups)])
@@ -204,81 +204,6 @@ func (l *List) verify(c namespaces.Credentials, groups []byte) {
 		both := binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, s.Effective), s.Permitted)
 		l.compare(l.readCapabilities(why, sets), sets, half*capabilityWord, both)
 	}
-}
-
-// retain is namespaces.Capabilities.Retain.
-func (l *List) retain(c namespaces.Capabilities) {
-	surplus, err := c.Surplus()
-	if err != nil {
-		l.unfit = err
-		return
-	}
-	l.reduce(surplus)
-	l.add(because("cannot keep capabilities"), succeeds, unix.SYS_PRCTL, number(unix.PR_SET_KEEPCAPS), number(1))
-}
-
-// keep is namespaces.Capabilities.Keep.
-func (l *List) keep(c namespaces.Capabilities) {
-	why, verify := because("cannot keep the capabilities %v", c), because("cannot verify capabilities")
-	ambient := func(how int, n int) *call {
-		return l.add(why, returns, unix.SYS_PRCTL, number(unix.PR_CAP_AMBIENT), number(how), number(n), number(0), number(0))
-	}
-	ambient(unix.PR_CAP_AMBIENT_CLEAR_ALL, 0)
-	l.setCapabilities(why, c.Kept())
-	for _, n := range c.Numbers() {
-		ambient(unix.PR_CAP_AMBIENT_RAISE, n)
-		ambient(unix.PR_CAP_AMBIENT_IS_SET, n).result = 1
-	}
-	l.add(verify, succeeds, unix.SYS_PRCTL, number(unix.PR_SET_KEEPCAPS), number(0))
-}
-
-// reduce removes capabilities from the bounding set.
-func (l *List) reduce(surplus []int) {
-	drop, verify := because("cannot reduce the bounding set of capabilities"), because("cannot verify capabilities")
-	for _, n := range surplus {
-		l.add(drop, succeeds, unix.SYS_PRCTL, number(unix.PR_CAPBSET_DROP), number(n))
-		l.add(verify, returns, unix.SYS_PRCTL, number(unix.PR_CAPBSET_READ), number(n)).result = 0
-	}
-}
-
-// setCapabilities adds capset(2), and reads the sets back.
-func (l *List) setCapabilities(why func(error) error, sets [capabilityWords]unix.CapUserData) {
-	var want []byte
-	for _, s := range sets {
-		for _, word := range []uint32{s.Effective, s.Permitted, s.Inheritable} {
-			want = binary.NativeEndian.AppendUint32(want, word)
-		}
-	}
-	l.add(why, succeeds, unix.SYS_CAPSET, l.capabilityHeader(), l.bytes(want))
-	room := l.bytes(make([]byte, len(want)))
-	l.compare(l.readCapabilities(because("cannot verify capabilities"), room), room, 0, want)
-}
-
-// capabilityWords is the number of structs cap_user_data_t, each with the effective, permitted and
-// inheritable capabilities of 32 numbers, and capabilityWord the size of one (capget(2)).
-const (
-	capabilityWords = 2
-	capabilityWord  = 12
-)
-
-// readCapabilities adds capget(2).
-func (l *List) readCapabilities(why func(error) error, room arg) *call {
-	return l.add(why, succeeds, unix.SYS_CAPGET, l.capabilityHeader(), room)
-}
-
-func (l *List) capabilityHeader() arg {
-	return l.bytes(binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, unix.LINUX_CAPABILITY_VERSION_3), 0))
-}
-
-// Bound is namespaces.Capabilities.Bound, for a process with the rights of this one.
-func (l *List) Bound(c namespaces.Capabilities) error {
-	surplus, sets, err := c.Bounds()
-	if err != nil {
-		return err
-	}
-	l.reduce(surplus)
-	l.setCapabilities(because("cannot give up capabilities"), sets)
-	return nil
 }
 
 // NoNewPrivileges is namespaces.NoNewPrivileges.
