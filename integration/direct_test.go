@@ -32,7 +32,7 @@ func TestBothBootsGiveTheSame(t *testing.T) {
 	for name, options := range map[string][]string{
 		"all namespaces": {allNamespaces}, "no pid namespace": {"--emperor-use-clone=uts,net,fs"}, "no mounts": {"--emperor-use-clone=pid,net"},
 		"a limit of capabilities": {allNamespaces, "--emperor-cap=chown,net_bind_service,setgid,sys_resource"},
-		"capabilities": {allNamespaces, "--emperor-cap=chown,net_bind_service,setgid,setuid,setpcap"},
+		"capabilities":            {allNamespaces, "--emperor-cap=chown,net_bind_service,setgid,setuid,setpcap"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
