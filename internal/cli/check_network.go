@@ -1,14 +1,13 @@
 package cli
 
 import (
-	"net/netip"
 	"os"
 	"slices"
 
-	"github.com/emperor-go/emperor/internal/dns"
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/network"
+	"github.com/emperor-go/emperor/pkg/network/dns"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
@@ -30,7 +29,7 @@ func (k *checker) networks() {
 // needs returns the needs of an emperor and of the vassals that were checked under it.
 func (k *checker) needs(e *config.Emperor) network.Needs {
 	o := e.Network
-	n := network.Needs{Kinds: []spec.Kind{o.Mode.Kind}, Pool: o.Pool, Bridge: o.Bridge.Prefixes}
+	n := network.Needs{Kinds: []spec.Kind{o.Mode.Kind}, Pool: o.Pool, Bridge: o.Bridge.Prefixes, BridgeName: o.Bridge.Name, ToHost: o.ToHost.All || len(o.ToHost.Ports) > 0}
 	for _, m := range o.Modes {
 		n.Kinds = append(n.Kinds, m.Kind)
 	}
@@ -44,13 +43,11 @@ func (k *checker) needs(e *config.Emperor) network.Needs {
 	slices.Sort(n.Kinds)
 	n.Kinds = slices.DeleteFunc(slices.Compact(n.Kinds), func(kind spec.Kind) bool { return kind == "" })
 	own, _ := network.HostAddresses() // without them a nameserver of the host counts as one that vassals reach
-	reach := dns.Reach{IPv4: true, IPv6: true, Own: func(a netip.Addr) bool { return slices.Contains(own, a) }}
 	n.Answers = slices.ContainsFunc(asked, func(m spec.DNS) bool {
 		if m == "" {
 			m = o.DNS
 		}
-		answers, err := dns.Answers(m, reach)
-		return err == nil && answers
+		return dns.Answers(m, own)
 	})
 	return n
 }

@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/emperor-go/emperor/internal/cni"
 	"github.com/emperor-go/emperor/internal/control"
-	"github.com/emperor-go/emperor/pkg/network"
+	"github.com/emperor-go/emperor/internal/remains"
 )
 
 // netCommand shows and repairs the built-in network.
@@ -23,8 +22,9 @@ func netCommand() *cobra.Command {
 	c := operate(&cobra.Command{
 		Use: "net ls|check|gc|down", Short: "show, check and clean up the built-in network",
 		Long: "ls prints a line for each connected vassal. check compares the connections with the links, routes and rules in the kernel,\n" +
-			"and exits with 1 when they differ. gc deletes links of the emperor that no vassal has; --dry-run prints them only. down\n" +
-			"removes the links, rules and settings that a killed emperor has left, if no emperor is going to run again.",
+			"and exits with 1 when they differ. gc deletes links, routes, parts of the policy and leases of the emperor that no vassal\n" +
+			"has; --dry-run prints them only. Without a running emperor, check and gc are about all that a killed one has left. down\n" +
+			"removes that as well, and fails when an emperor runs.",
 		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"ls", "check", "gc", "down"},
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		switch args[0] {
@@ -34,11 +34,12 @@ func netCommand() *cobra.Command {
 			return o.networkDown(ctx)
 		}
 		var r control.NetworkReport
-		if err := o.get(ctx, "/network", &r); err != nil {
-			return err
-		}
+		err := o.get(ctx, "/network", &r)
 		if args[0] == "check" {
-			return o.networkCheck(c, r)
+			return o.networkCheck(c, r, err)
+		}
+		if err != nil {
+			return err
 		}
 		if o.asJSON {
 			return printJSON(c.OutOrStdout(), r)
@@ -51,15 +52,21 @@ func netCommand() *cobra.Command {
 			}
 			t.rows = append(t.rows, []string{l.Vassal, strconv.FormatUint(l.Generation, 10), l.Mode, host, index, strings.Join(l.Addresses, ", ")})
 		}
-		_, err := io.WriteString(c.OutOrStdout(), t.text(false))
+		_, err = io.WriteString(c.OutOrStdout(), t.text(false))
 		return err
 	})
-	c.Flags().BoolVar(&dry, "dry-run", false, "gc: print the links and delete nothing")
+	c.Flags().BoolVar(&dry, "dry-run", false, "gc: print the names and delete nothing")
 	return c
 }
 
-// networkCheck prints the differences.
-func (o *operator) networkCheck(c *cobra.Command, r control.NetworkReport) error {
+// networkCheck prints the differences. Without an emperor, all that a killed one has left is a difference.
+func (o *operator) networkCheck(c *cobra.Command, r control.NetworkReport, err error) error {
+	if errors.Is(err, control.ErrNoEmperor) {
+		r.Problems = o.remains()
+	}
+	if err != nil && len(r.Problems) == 0 {
+		return err
+	}
 	if o.asJSON {
 		if err := printJSON(c.OutOrStdout(), r); err != nil {
 			return err
@@ -76,31 +83,73 @@ func (o *operator) networkCheck(c *cobra.Command, r control.NetworkReport) error
 	return nil
 }
 
+// remains lists all that a killed emperor has left. Nil: nothing, or an emperor starts or runs.
+func (o *operator) remains() (problems []string) {
+	release, err := control.HoldRuntimeDir(o.dir)
+	if err != nil {
+		return nil
+	}
+	defer release()
+	links, others, _ := remains.List(o.dir)
+	for i, name := range append(links, others...) {
+		if i < len(links) {
+			name = "link " + name
+		}
+		problems = append(problems, name+" of an emperor that was killed is left (emperor net gc)")
+	}
+	return problems
+}
+
+// collectNetwork deletes all that no vassal has. Without an emperor, that is all that a killed one has left.
 func (o *operator) collectNetwork(ctx context.Context, c *cobra.Command, dry bool) error {
 	path := "/network/collect"
 	if dry {
 		path += "?dry-run"
 	}
 	var collected control.Collected
-	if err := o.post(ctx, path, &collected); err != nil {
+	err := o.post(ctx, path, &collected)
+	if errors.Is(err, control.ErrNoEmperor) {
+		collected, err = o.collectRemains(ctx, dry, err)
+	}
+	if err != nil {
 		return err
 	}
 	if o.asJSON {
 		return printJSON(c.OutOrStdout(), collected)
 	}
-	for _, l := range collected.Links {
-		fmt.Fprintln(c.OutOrStdout(), l)
+	for _, name := range append(collected.Links, collected.Others...) {
+		fmt.Fprintln(c.OutOrStdout(), name)
 	}
 	return nil
+}
+
+// collectRemains removes all that a killed emperor has left; why is the error of the request to an emperor. An emperor
+// that starts meanwhile waits, and has nothing to remove.
+func (o *operator) collectRemains(ctx context.Context, dry bool, why error) (left control.Collected, err error) {
+	release, err := control.HoldRuntimeDir(o.dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist): // no emperor was killed there
+		return left, nil
+	case errors.Is(err, os.ErrPermission), errors.As(err, new(control.HeldError)):
+		return left, why
+	case err != nil:
+		return left, exitError{err, ExitFailed}
+	}
+	defer release()
+	if left.Links, left.Others, err = remains.List(o.dir); err == nil && !dry {
+		err = remains.Remove(ctx, o.dir, slog.New(slog.DiscardHandler))
+	}
+	return left, err
 }
 
 // networkDown removes the network of a killed emperor. A running emperor answers the request and
 // keeps its network.
 func (o *operator) networkDown(ctx context.Context) error {
 	var info control.Info
-	if o.get(ctx, "/emperor", &info) == nil {
+	err := o.get(ctx, "/emperor", &info)
+	if err == nil {
 		return exitError{errors.New("an emperor is running; it removes its network when it stops"), ExitFailed}
 	}
-	log := slog.New(slog.DiscardHandler)
-	return errors.Join(network.Collect(filepath.Join(o.dir, control.NetworkName), log), cni.Collect(ctx, filepath.Join(o.dir, control.CNIName), log))
+	_, err = o.collectRemains(ctx, false, err)
+	return err
 }

@@ -24,8 +24,11 @@ func putNetwork(r emperor.Record, put func(key, value string)) {
 			put("allowed", a)
 		}
 		put("limit", n.Limit)
-		if n.Spoofed > 0 {
-			put("forged packets", strconv.FormatUint(n.Spoofed, 10))
+		if n.Group != 0 {
+			put("host link", fmt.Sprintf("%s, group %d", n.HostInterface, n.Group))
+		}
+		if n.Spoofed != nil {
+			put("forged packets", strconv.FormatUint(*n.Spoofed, 10))
 		}
 		for _, text := range n.Why {
 			put("reason", text)

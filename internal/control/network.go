@@ -13,19 +13,24 @@ const NetworkName = "network"
 // CNIName is the directory of attachments to networks of other software, beside it.
 const CNIName = "cni"
 
+// NamesName is the directory of the resolver files of vassals, beside both.
+const NamesName = "names"
+
+// Vassals lists the vassals of an emperor at the moment of its call.
+type Vassals func(ctx context.Context) ([]emperor.Record, error)
+
 // Network is the built-in network of an emperor.
 type Network interface {
 	// Report compares the connections of vassals with the kernel's links, routes and rules, and their
 	// ports with their servers.
-	Report(ctx context.Context, vassals []emperor.Record) (NetworkReport, error)
+	Report(ctx context.Context, vassals Vassals) (NetworkReport, error)
 	// Why returns the reasons why a vassal may not answer, or may not reach others, each in one line with
 	// the remedy.
 	Why(r emperor.Record) []string
-	// Collect deletes links that no vassal has, and returns their names. dry: it deletes
-	// nothing.
-	Collect(ctx context.Context, dry bool) ([]string, error)
-	// Spoofed returns the number of packets with forged sources that a vassal has sent.
-	Spoofed(vassal string) uint64
+	// Collect deletes all that no vassal has, and returns the names. dry: it deletes nothing.
+	Collect(ctx context.Context, vassals Vassals, dry bool) (Collected, error)
+	// Spoofed returns the number of packets with forged sources that a vassal has sent. Nil: they are not counted.
+	Spoofed(vassal string) *uint64
 }
 
 // attachment completes the place of a vassal in the network. Nil: it has none.
@@ -60,20 +65,18 @@ type NetworkLink struct {
 	Addresses  []string `json:"addresses"`
 }
 
-// Collected is the answer to a request to collect links.
+// Collected is the answer to a request to delete all that no vassal has: links and attachments to networks of other
+// software, and routes, parts of the policy and leases.
 type Collected struct {
-	Links []string `json:"links"`
+	Links  []string `json:"links"`
+	Others []string `json:"others,omitempty"`
 }
 
 func (s *Server) network(r *http.Request) (any, error) {
 	if s.Network == nil {
 		return nil, errNoNetwork
 	}
-	vassals, err := s.records(r.Context()) // the route is for clients that see all
-	if err != nil {
-		return nil, err
-	}
-	return s.Network.Report(r.Context(), vassals)
+	return s.Network.Report(r.Context(), s.Emperor.Records) // the route is for clients that see all
 }
 
 func (s *Server) collectNetwork(r *http.Request) (any, error) {
@@ -84,11 +87,11 @@ func (s *Server) collectNetwork(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	links, err := s.Network.Collect(r.Context(), dry)
+	collected, err := s.Network.Collect(r.Context(), s.Emperor.Records, dry)
 	if err == nil && !dry {
-		s.Log.Info("operator: net gc", "links", links)
+		s.Log.Info("operator: net gc", "links", collected.Links, "others", collected.Others)
 	}
-	return Collected{Links: links}, err
+	return collected, err
 }
 
 var errNoNetwork = &Error{Message: "the emperor has no built-in network (emperor-network = routed)", Code: http.StatusNotFound}

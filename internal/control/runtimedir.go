@@ -301,7 +301,11 @@ func lock(path, dir string) (*os.File, error) {
 		return nil, fmt.Errorf("cannot lock runtime-dir: %w (runtime-dir = DIR names another)", err)
 	}
 	_ = f.Chmod(0o600) // of an earlier version
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = lockAfterCleaning(f)
+	}
+	if err != nil {
 		defer f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("cannot lock runtime-dir: %w", err)

@@ -141,11 +141,7 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	if err != nil {
 		return nil, err
 	}
-	passed, ok := b.listening.given(r.Kept, r.Unbound, who.UID, b.umask)
-	if !ok {
-		return nil, errUnsuited
-	}
-	r = b.listening.arrange(r, passed)
+	r = b.listening.arrange(r)
 	if b.server != nil {
 		if r.Server == nil {
 			return nil, errUnsuited
@@ -164,7 +160,7 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	l.BecomeAs(who, b.blamed("cap"))
 	l.Deathsig(r.Deathsig)
 	b.confine(l, int(who.UID))
-	sockets, err := b.listening.add(l, r.Namespaces, passed)
+	sockets, err := b.listening.add(l, r.Namespaces)
 	if err != nil {
 		return nil, err
 	}

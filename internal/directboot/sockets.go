@@ -74,22 +74,16 @@ func (b *Boot) Listening() (list [][2]string) {
 }
 
 // arrange makes room for the sockets in front of the channels to the emperor.
-func (l listening) arrange(r emperor.DirectRequest, g given) emperor.DirectRequest {
+func (l listening) arrange(r emperor.DirectRequest) emperor.DirectRequest {
 	if n := len(l.list); n > 0 {
-		room := slices.Repeat(r.Files[:1], n)
-		for i, f := range g.files {
-			if f != nil {
-				room[i] = f
-			}
-		}
-		r.Files = slices.Insert(slices.Clone(r.Files), firstFD, room...)
+		r.Files = slices.Insert(slices.Clone(r.Files), firstFD, slices.Repeat(r.Files[:1], n)...)
 		r.Pipe, r.Orders = r.Pipe+n, r.Orders+n
 	}
 	return r
 }
 
 // add adds the sockets to a boot, and returns the variables that describe them to the program.
-func (l listening) add(b *bootlist.List, made namespaces.Flags, g given) ([]string, error) {
+func (l listening) add(b *bootlist.List, made namespaces.Flags) ([]string, error) {
 	if len(l.list) == 0 {
 		return nil, nil
 	}
@@ -103,9 +97,7 @@ func (l listening) add(b *bootlist.List, made namespaces.Flags, g given) ([]stri
 	var names []string
 	b.Step("bind sockets")
 	for i, s := range l.list {
-		made := l.socket(i, how)
-		made.From = g.from[i]
-		if err := b.Listen(made); err != nil {
+		if err := b.Listen(l.socket(i, how)); err != nil {
 			return nil, err
 		}
 		names = append(names, s.Name)

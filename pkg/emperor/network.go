@@ -53,13 +53,15 @@ type Attachment struct {
 	// Interface is its interface inside, HostInterface the other end on the host.
 	Interface     string `json:"interface,omitempty"`
 	HostInterface string `json:"host_interface,omitempty"`
+	// Group is the group of that interface, which all links of the emperor have (ip-link(8)). Zero: others make it.
+	Group uint32 `json:"group,omitempty"`
 	// Published are the ports of the host that lead to it, Allowed the clients that may reach
 	// it, as they are written. Limit is its rate; empty: none.
 	Published []string `json:"published,omitempty"`
 	Allowed   []string `json:"allowed,omitempty"`
 	Limit     string   `json:"limit,omitempty"`
-	// Spoofed is the number of packets with forged sources that it has sent, in its status.
-	Spoofed uint64 `json:"spoofed_packets,omitempty"`
+	// Spoofed is the number of packets with forged sources that it has sent, in its status. Nil: they are not counted.
+	Spoofed *uint64 `json:"spoofed_packets,omitempty"`
 	// Why are the reasons why it may not answer, or may not reach others, in its status.
 	Why []string `json:"why,omitempty"`
 	// Mounts are files that the vassal sees in place of the host's.

@@ -4,10 +4,11 @@ import (
 	"context"
 	"path/filepath"
 
-	"github.com/emperor-go/emperor/internal/dns"
+	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network"
+	"github.com/emperor-go/emperor/pkg/network/dns"
 )
 
 // openNames lets vassals resolve names.
@@ -41,7 +42,7 @@ func (g *gathered) openNames() error {
 
 // namesDir is where the resolver files of vassals are. It is not in the network's directory, which
 // only the emperor's user may enter.
-func (g *gathered) namesDir() string { return filepath.Join(g.sockets.claim.Dir, "names") }
+func (g *gathered) namesDir() string { return filepath.Join(g.sockets.claim.Dir, control.NamesName) }
 
 // watchNames follows the nameservers of the host until ctx ends.
 func (g *gathered) watchNames(ctx context.Context) {

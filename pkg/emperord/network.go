@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,12 +15,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/vishvananda/netns"
 
-	"github.com/emperor-go/emperor/internal/cni"
 	"github.com/emperor-go/emperor/internal/control"
-	"github.com/emperor-go/emperor/internal/dns"
+	"github.com/emperor-go/emperor/internal/remains"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network"
+	"github.com/emperor-go/emperor/pkg/network/cni"
+	"github.com/emperor-go/emperor/pkg/network/dns"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -122,7 +122,7 @@ func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
 	case o.Mode.Kind == "" && dir == "":
 		return nil
 	case o.Mode.Kind == "":
-		if err := errors.Join(network.Collect(dir, g.input.log), cni.Collect(ctx, g.cniDir(), g.input.log), os.RemoveAll(g.namesDir())); err != nil {
+		if err := remains.Remove(ctx, g.sockets.claim.Dir, g.input.log); err != nil {
 			g.input.log.Error("cannot remove the network of a killed emperor", "error", err)
 		}
 		return nil
@@ -161,7 +161,11 @@ func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
 // missing parts, all before the first vassal.
 func (g *gathered) examineHost() error {
 	o := g.input.options.Network
-	needs := network.Needs{Kinds: []spec.Kind{o.Mode.Kind}, Pool: o.Pool, Bridge: o.Bridge.Prefixes}
+	own, _ := network.HostAddresses() // without them a nameserver of the host counts as one that vassals reach
+	needs := network.Needs{
+		Kinds: []spec.Kind{o.Mode.Kind}, Pool: o.Pool, Bridge: o.Bridge.Prefixes, BridgeName: o.Bridge.Name, Answers: dns.Answers(o.DNS, own),
+		ToHost: o.ToHost.All || len(o.ToHost.Ports) > 0,
+	}
 	for _, m := range o.Modes {
 		if !slices.Contains(needs.Kinds, m.Kind) {
 			needs.Kinds = append(needs.Kinds, m.Kind)
@@ -264,7 +268,7 @@ func (c *connection) Attachment() emperor.Attachment {
 	l := c.link
 	return placed(c.wish, emperor.Attachment{
 		Addresses: l.Addresses, Gateways: l.Gateways, Interface: l.Interface,
-		HostInterface: l.HostInterface, Mounts: c.mounts,
+		HostInterface: l.HostInterface, Group: c.stage.Group(l), Mounts: c.mounts,
 	})
 }
 
@@ -320,11 +324,14 @@ func (s *sockets) networkDir() string {
 }
 
 // Spoofed implements control.Network.
-func (n *connections) Spoofed(vassal string) uint64 { return n.stage.Spoofed(vassal) }
+func (n *connections) Spoofed(vassal string) *uint64 { return n.stage.Spoofed(vassal) }
 
 // Collect implements control.Network.
-func (n *connections) Collect(ctx context.Context, dry bool) ([]string, error) {
-	links, err := n.auditor().CollectStray(dry)
+func (n *connections) Collect(ctx context.Context, vassals control.Vassals, dry bool) (control.Collected, error) {
+	links, others, err := n.auditor().CollectStray(func() ([]string, error) {
+		records, err := vassals(ctx)
+		return namesOf(records), err
+	}, dry)
 	attachments, failed := n.cni.CollectStray(ctx, dry)
-	return append(links, attachments...), errors.Join(err, failed)
+	return control.Collected{Links: append(links, attachments...), Others: others}, errors.Join(err, failed)
 }

@@ -13,8 +13,12 @@ import (
 )
 
 // Report implements control.Network.
-func (n *connections) Report(ctx context.Context, vassals []emperor.Record) (control.NetworkReport, error) {
-	r, err := n.auditor().Audit()
+func (n *connections) Report(ctx context.Context, vassals control.Vassals) (control.NetworkReport, error) {
+	var records []emperor.Record
+	r, err := n.auditor().Audit(func() (names []string, err error) {
+		records, err = vassals(ctx)
+		return namesOf(records), err
+	})
 	if err != nil {
 		return control.NetworkReport{}, err
 	}
@@ -22,7 +26,7 @@ func (n *connections) Report(ctx context.Context, vassals []emperor.Record) (con
 	for _, p := range r.Pool {
 		report.Pool = append(report.Pool, p.String())
 	}
-	for _, v := range vassals {
+	for _, v := range records {
 		for _, text := range n.problems(v) {
 			report.Problems = append(report.Problems, v.Name+": "+text)
 		}
@@ -30,6 +34,13 @@ func (n *connections) Report(ctx context.Context, vassals []emperor.Record) (con
 	problems, err := n.cni.Check(ctx)
 	report.Problems = append(report.Problems, problems...)
 	return report, err
+}
+
+func namesOf(records []emperor.Record) (names []string) {
+	for _, r := range records {
+		names = append(names, r.Name)
+	}
+	return names
 }
 
 func (n *connections) auditor() network.Auditor { return network.Auditor{Stage: n.stage} }

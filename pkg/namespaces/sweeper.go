@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dyingGroup is the group of the interfaces that are about to be deleted. Every emperor of a
+// DyingGroup is the group of the interfaces that are about to be deleted. Every emperor of a
 // network namespace uses the same group: any emperor that deletes the group deletes only such
 // interfaces.
-const dyingGroup = 0x65000001
+const DyingGroup = 0x65000001
 
 // Sweeper deletes interfaces of the network namespace of its process. The kernel needs about
 // as long to delete a thousand interfaces at once as a few one by one, and blocks other
@@ -111,9 +111,9 @@ func deleteAll(open func() (*rtnl, error), links []Peer) ([]error, error) {
 	defer r.close()
 	requests := make([]*nl.NetlinkRequest, len(links), len(links)+1)
 	for i, l := range links {
-		requests[i] = setGroup(l.Index, dyingGroup)
+		requests[i] = setGroup(l.Index, DyingGroup)
 	}
-	answers, err := r.do(append(requests, deleteGroup(dyingGroup)))
+	answers, err := r.do(append(requests, deleteGroup(DyingGroup)))
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func TestSweeperFindsTheGroupInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := netlink.LinkSetGroup(lo, dyingGroup); err != nil {
+	if err := netlink.LinkSetGroup(lo, DyingGroup); err != nil {
 		t.Fatal(err)
 	}
 	s := NewSweeper()

@@ -6,10 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"github.com/vishvananda/netlink"
-
-	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // Auditor compares the network of vassals with the kernel's links, routes and rules, for operators.
@@ -22,23 +18,16 @@ type Report struct {
 	Pool      []netip.Prefix
 	// Links are the connections of vassals, by name.
 	Links []Link
-	// Stray are links of the emperor that no vassal has.
-	Stray []namespaces.Peer
 	// Problems are all differences, in words. Empty: there are none.
 	Problems []string
 }
 
-// Audit compares the connections of vassals with the links, routes and rules of the kernel. The
-// result of a listing that changes interrupt is not complete and is repeated. Links that are
-// made or removed at this moment are left out.
-func (s Auditor) Audit() (Report, error) {
-	before := s.connections()
-	links, err := complete(netlink.LinkList)
-	if err != nil {
-		return Report{}, fmt.Errorf("cannot list links: %w", err)
-	}
+// Audit compares the connections of vassals with the links, routes and rules of the kernel, and the leases of addresses
+// with the emperor's vassals. vassals lists these at the moment of its call. A listing that a change interrupts is
+// repeated, and connections that are made or removed at this moment are left out.
+func (s Auditor) Audit(vassals func() ([]string, error)) (Report, error) {
 	r := Report{ID: string(s.id), Table: s.id.Table(), Pool: s.Prefixes(), Problems: s.faults()}
-	for _, l := range before {
+	for _, l := range s.connections() {
 		fault := s.fault(l)
 		if !s.has(l) {
 			continue // it has gone meanwhile
@@ -48,16 +37,11 @@ func (s Auditor) Audit() (Report, error) {
 			r.Problems = append(r.Problems, l.Vassal+": "+fault.Error())
 		}
 	}
-	owned := func(index namespaces.Index) bool {
-		is := func(l *Link) bool { return l.Index == index }
-		return slices.ContainsFunc(before, is) || slices.ContainsFunc(s.connections(), is) || s.bridge != nil && s.bridge.index == index
+	x, err := s.strays(vassals)
+	if err != nil {
+		return Report{}, err
 	}
-	for _, l := range links {
-		if a := l.Attrs(); a.Group == s.id.Group() && !owned(namespaces.Index(a.Index)) {
-			r.Stray = append(r.Stray, namespaces.Peer{Index: a.Index, Name: a.Name})
-			r.Problems = append(r.Problems, fmt.Sprintf("link %s belongs to no vassal (%s; emperor net gc)", a.Name, a.Alias))
-		}
-	}
+	r.Problems = append(r.Problems, x.problems()...)
 	return r, nil
 }
 
@@ -74,24 +58,21 @@ func (s *Stage) has(l *Link) bool {
 	return s.links[l.Vassal] == l
 }
 
-// CollectStray deletes links of the emperor that no vassal has, and returns their names. dry: it
-// deletes nothing.
-func (s Auditor) CollectStray(dry bool) ([]string, error) {
-	r, err := s.Audit()
-	if err != nil || len(r.Stray) == 0 {
-		return nil, err
+// CollectStray deletes links of the emperor that no vassal has, and routes, parts of the policy and leases (others). It
+// returns their names. vassals is as for Audit. dry: it deletes nothing.
+func (s Auditor) CollectStray(vassals func() ([]string, error), dry bool) (links, others []string, err error) {
+	x, err := s.strays(vassals)
+	if err != nil {
+		return nil, nil, err
 	}
-	var names []string
-	for _, p := range r.Stray {
-		names = append(names, p.Name)
+	if !dry {
+		err = s.remove(x)
 	}
-	if dry {
-		return names, nil
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot delete all that belongs to no vassal: %w", err)
 	}
-	if err := s.config.Sweeper.Delete(r.Stray); err != nil {
-		return nil, fmt.Errorf("cannot delete %s: %w", strings.Join(names, ", "), err)
-	}
-	return names, nil
+	links, others = x.names()
+	return links, others, nil
 }
 
 // Stats are counts for metrics.
@@ -106,7 +87,7 @@ type Stats struct {
 // Stats returns counts for metrics. A policy that cannot be read has counted nothing.
 func (s *Stage) Stats() Stats {
 	s.mu.Lock()
-	n := Stats{Links: len(s.links), Restored: s.restored}
+	n := Stats{Links: len(s.links), Restored: s.seen.restored}
 	s.mu.Unlock()
 	n.Spoofed, _ = s.table.Spoofed()
 	n.Spoofed += s.guards.spoofedBy("")
@@ -114,14 +95,23 @@ func (s *Stage) Stats() Stats {
 }
 
 // Spoofed returns the number of packets with forged sources that a vassal has sent since the policy
-// was last set.
-func (s *Stage) Spoofed(vassal string) uint64 {
+// was last set. Nil: it has no link on the host, and they are not counted.
+func (s *Stage) Spoofed(vassal string) *uint64 {
 	s.mu.Lock()
 	l := s.links[vassal]
 	s.mu.Unlock()
-	if l == nil {
-		return 0
+	if l == nil || l.Index == 0 {
+		return nil
 	}
 	n, _ := s.table.SpoofedBy(l.Index)
-	return n + s.guards.spoofedBy(l.HostInterface)
+	n += s.guards.spoofedBy(l.HostInterface)
+	return &n
+}
+
+// Group returns the group of a connection's link on the host (ip-link(8)). Zero: there is no such link.
+func (s *Stage) Group(l *Link) uint32 {
+	if l.Index == 0 {
+		return 0
+	}
+	return s.id.Group()
 }

@@ -7,11 +7,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network/spec"
@@ -49,7 +49,7 @@ func (s *Stage) openBridge(host hostFacts) error {
 		err = b.adopt(facts, wanted.Prefixes)
 	}
 	if err == nil && wanted.Prefixes != nil {
-		b.pool, err = NewPool(filepath.Join(s.config.Dir, "bridge"), wanted.Prefixes...)
+		b.pool, err = NewPool(bridgeDir(s.config.Dir), wanted.Prefixes...)
 	}
 	if err != nil {
 		return explained("", fmt.Errorf("cannot use bridge %q: %w", b.name, err))
@@ -201,18 +201,41 @@ func (s *Stage) leaveBridge(l *Link) error {
 	if l.bridge == 0 || l.pool == nil || len(l.Addresses) == 0 {
 		return nil
 	}
-	n, err := s.sockets.open()
+	return s.bridge.forget(s.sockets.open, l.Addresses)
+}
+
+// forget removes neighbours from the bridge. Missing ones are no error.
+func (b *bridge) forget(open func() (rtnetlink, error), neighbours []netip.Addr) error {
+	n, err := open()
 	if err != nil {
 		return err
 	}
 	defer n.Close()
 	var changes []namespaces.Change
-	for _, a := range l.Addresses {
-		c := l.bridge.NoNeighbour(a)
-		c.Optional = true // it may not have come that far
+	for _, a := range neighbours {
+		c := b.index.NoNeighbour(a)
+		c.Optional = true
 		changes = append(changes, c)
 	}
 	return n.Apply(changes...)
+}
+
+// neighbours lists the addresses of the pool that are permanent on the bridge. Nil: there is no such bridge.
+func (b *bridge) neighbours() (list []netip.Addr, err error) {
+	if b == nil || b.pool == nil {
+		return nil, nil
+	}
+	all, err := complete(func() ([]netlink.Neigh, error) { return netlink.NeighList(int(b.index), unix.AF_UNSPEC) })
+	if err != nil {
+		return nil, fmt.Errorf("cannot list neighbours: %w", err)
+	}
+	for _, n := range all {
+		a, ok := netip.AddrFromSlice(n.IP)
+		if a = a.Unmap(); ok && n.State == netlink.NUD_PERMANENT && partOf(netip.PrefixFrom(a, a.BitLen()), b.pool.Prefixes()) {
+			list = append(list, a)
+		}
+	}
+	return list, nil
 }
 
 // foreign takes the addresses of the vassal's file, in a network that is not the emperor's. Their

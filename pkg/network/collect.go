@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -21,6 +22,7 @@ import (
 func changesFile(dir string) string { return filepath.Join(dir, "host.json") }
 func poolFile(dir string) string    { return filepath.Join(dir, "pool.json") }
 func leasesDir(dir string) string   { return filepath.Join(dir, "leases") }
+func bridgeDir(dir string) string   { return filepath.Join(dir, "bridge") }
 
 // Collect removes everything that a killed emperor has left: its links, its policy, and its
 // changes of the host. dir is the directory of its stage. It is for an emperor that connects no
@@ -69,14 +71,31 @@ func restoreHost(id ID, dir string) error {
 		return err
 	}
 	defer n.Close()
-	if err := n.DeleteGroup(id.Group()); err != nil {
+	// A kill during a sweep leaves links in the group of the dying ones.
+	if err := errors.Join(n.DeleteGroup(id.Group()), n.DeleteGroup(namespaces.DyingGroup)); err != nil {
 		return explained("", err)
 	}
 	c, err := loadChanges(changesFile(dir))
 	if err == nil {
-		err = c.restore(n)
+		err = errors.Join(id.deleteRoutes(c.Refused), c.restore(n))
 	}
 	return explained("", err)
+}
+
+// deleteRoutes deletes the routes to addresses of a pool that are left without their links.
+func (id ID) deleteRoutes(pool []netip.Prefix) error {
+	if len(pool) == 0 {
+		return nil
+	}
+	marked, err := markedRoutes()
+	if err != nil {
+		return err
+	}
+	links, err := complete(netlink.LinkList)
+	if err != nil {
+		return fmt.Errorf("cannot list links: %w", err)
+	}
+	return deleteRoutes(id.routes(marked, links, pool))
 }
 
 // remove takes back all that an emperor has made, and its records. With its table, if that was

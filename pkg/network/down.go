@@ -27,8 +27,13 @@ func (s *Stage) Down(l *Link) error {
 	return nil
 }
 
-// dismantle removes as much of a connection as there is.
+// dismantle removes as much of a connection as there is. Parts that the kernel refuses to remove, also at the second
+// try, are strays from then on (Auditor).
 func (s *Stage) dismantle(l *Link) error {
+	defer s.pass(l.Vassal)()
+	if l.HostInterface != "" {
+		defer s.pass(l.HostInterface)()
+	}
 	s.mu.Lock()
 	if s.links[l.Vassal] == l {
 		delete(s.links, l.Vassal)
@@ -37,19 +42,31 @@ func (s *Stage) dismantle(l *Link) error {
 	failed := []error{err, s.repolicy(l)}
 	l.elements = nil
 	s.mu.Unlock()
-	failed = append(failed, s.guards.remove(l.HostInterface))
+	failed = append(failed, again(func() error { return s.guards.remove(l.HostInterface) }))
 	if l.Index != 0 {
 		s.watch.Unwatch(l.Index)
-		failed = append(failed, s.config.Sweeper.Delete([]namespaces.Peer{{Index: int(l.Index), Name: l.HostInterface}}))
+		link := []namespaces.Peer{{Index: int(l.Index), Name: l.HostInterface}}
+		failed = append(failed, again(func() error { return s.sockets.sweep(link) }))
 	}
-	if l.held.IsOpen() {
-		l.held.Close()
+	failed = append(failed, again(func() error { return s.leaveBridge(l) }), again(func() error { return s.unbear(l) }))
+	for _, ns := range []*netns.NsHandle{&l.held, &l.netns} {
+		if ns.IsOpen() {
+			ns.Close()
+		}
 	}
-	failed = append(failed, s.leaveBridge(l), s.unbear(l))
 	if !stays {
 		s.ports.release(l.Vassal, nil)
 	}
 	return errors.Join(failed...)
+}
+
+// again calls f, and once more after an error: the kernel was busy, or its answer was lost. It does not matter
+// whether the first call has had an effect.
+func again(f func() error) error {
+	if f() == nil {
+		return nil
+	}
+	return f()
 }
 
 // Change takes over published ports, allowances and rates of a vassal that runs. Connections

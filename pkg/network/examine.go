@@ -17,8 +17,10 @@ type Needs struct {
 	Kinds []spec.Kind
 	// Pool and Bridge are the prefixes of the options. Nil: chosen automatically, or none.
 	Pool, Bridge []netip.Prefix
-	// Answers: the emperor answers names, at port 53 of its gateways.
-	Answers bool
+	// BridgeName is the bridge of the options. Empty: none.
+	BridgeName string
+	// Answers: the emperor answers names, at port 53 of its gateways. ToHost: vassals may reach ports of the host.
+	Answers, ToHost bool
 }
 
 // Lack is a part that a host does not have.
@@ -93,8 +95,8 @@ func (t trial) lacks(n Needs) (list []Lack) {
 			Hint: "bind it to its own addresses, or emperor-network-dns = off",
 		})
 	}
-	for _, chain := range t.drops {
-		add(Lack{Key: keyMode, Partial: true, What: dropsForwarded(chain), Hint: acceptVassals})
+	for _, d := range t.drops {
+		add(Lack{Key: keyMode, Partial: true, What: d.what(), Hint: d.hint(linksOfVassals(n.BridgeName))})
 	}
 	return list
 }

@@ -29,7 +29,7 @@ func TestLacks(t *testing.T) {
 		"another nameserver of this host has port 53 of all addresses (bind it to its own":                      {ipv6: true, answer: unix.EADDRINUSE},
 		"nftables of this kernel refuses the policy of vassals: no such file or directory (modprobe nf_tables":  {ipv6: true, policy: unix.ENOENT},
 		"this host makes no link for network = routed: device or resource busy (another mode)":                  {ipv6: true, kinds: map[spec.Kind]error{spec.Routed: unix.EBUSY}},
-		`the chain "filter FORWARD" of another firewall drops`:                                                  {ipv6: true, drops: []string{"filter FORWARD"}},
+		`the chain "filter FORWARD" of another firewall drops`:                                                  {ipv6: true, drops: []foreignDrop{{"filter FORWARD", hookForward}}},
 	} {
 		list := host.lacks(needs)
 		if want == "" && len(list) == 0 {

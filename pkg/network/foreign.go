@@ -4,44 +4,95 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 )
 
-// dropsForwarded reports that a chain of another firewall may drop packets of vassals, and acceptVassals is
-// the remedy.
-func dropsForwarded(chain string) string {
-	return fmt.Sprintf("the chain %q of another firewall drops what it does not accept: vassals may reach no other hosts, and published ports "+
-		"may not be reached", chain)
+// hook is the place of a firewall's chain on the way of packets: packets that the host forwards, or packets to the
+// host itself. The values are the numbers of the kernel (enum nf_inet_hooks).
+type hook uint32
+
+const (
+	hookInput   hook = 1
+	hookForward hook = 2
+)
+
+// name of the chain of iptables.
+func (h hook) name() string {
+	if h == hookInput {
+		return "INPUT"
+	}
+	return "FORWARD"
 }
 
-const acceptVassals = "accept interfaces evs* there: DOCKER-USER, ufw route allow, firewalld zone trusted"
+// foreignDrop is a chain of another firewall that drops what its own rules do not accept.
+type foreignDrop struct {
+	chain string
+	hook  hook
+}
 
-// foreignDrops lists the chains of this network namespace that drop the packets that the host
-// forwards, unless their own rules accept them: a drop in any table is final. No emperor has one. A
-// firewall with a rule about the links of vassals is not listed.
-func foreignDrops() (names []string) {
-	for _, l := range legacies {
-		if l.drops() {
-			names = append(names, l.name)
+// what reports that packets of vassals may be dropped. own are the interfaces of vassals.
+func (d foreignDrop) what() string {
+	loss := "vassals may reach no other hosts, and published ports may not be reached"
+	if d.hook == hookInput {
+		loss = "vassals may reach neither the emperor's nameserver nor the ports of emperor-network-to-host"
+	}
+	return fmt.Sprintf("the chain %q of another firewall drops what it does not accept: %s", d.chain, loss)
+}
+
+// hint is the remedy. links are the interfaces of vassals, such as evs*.
+func (d foreignDrop) hint(links []string) string {
+	accept := "accept interfaces " + strings.Join(links, " and ") + " there: "
+	if d.hook == hookInput {
+		return accept + "iptables -I INPUT -i evs+ -j ACCEPT, ufw allow in on evs+, firewalld zone trusted; the emperor's own policy refuses other ports"
+	}
+	return accept + "DOCKER-USER, ufw route allow, firewalld zone trusted"
+}
+
+// linksOfVassals are the interfaces by which packets of vassals come, for people. bridge is the emperor's; empty: there
+// is none.
+func linksOfVassals(bridge string) []string {
+	if bridge == "" {
+		return []string{LinkPrefix + "*"}
+	}
+	return []string{LinkPrefix + "*", bridge}
+}
+
+// foreignDrops lists the chains of this network namespace that drop packets from and to vassals, unless their own rules
+// accept them: a drop in any table is final. No emperor has one. A chain that leads to a rule about the links of vassals, or
+// about their bridge, is not listed. toHost: vassals use services of the host, and the chains of packets to the host count.
+func foreignDrops(bridge string, toHost bool) (list []foreignDrop) {
+	hooks := []hook{hookForward}
+	if toHost {
+		hooks = append(hooks, hookInput)
+	}
+	for _, h := range hooks {
+		for _, l := range legacies {
+			if l.drops(h, bridge) {
+				list = append(list, foreignDrop{l.name + " " + h.name(), h})
+			}
 		}
 	}
 	c, err := nftables.New()
 	if err != nil {
-		return names
+		return list
 	}
 	chains, err := c.ListChains()
 	if err != nil {
-		return names
+		return list
 	}
-	for _, chain := range chains {
-		forwards := chain.Hooknum != nil && *chain.Hooknum == *nftables.ChainHookForward && chain.Type == nftables.ChainTypeFilter
-		if forwards && endsInDrop(c, chain) && !knowsVassals(c, chain.Table, chains) {
-			names = append(names, chain.Table.Name+" "+chain.Name)
+	for _, h := range hooks {
+		for _, chain := range chains {
+			hooked := chain.Hooknum != nil && *chain.Hooknum == nftables.ChainHook(h) && chain.Type == nftables.ChainTypeFilter &&
+				chain.Table.Family != nftables.TableFamilyNetdev && chain.Table.Family != nftables.TableFamilyARP && chain.Table.Family != nftables.TableFamilyBridge
+			if hooked && endsInDrop(c, chain) && !knowsVassals(c, chain, bridge, map[string]bool{}) {
+				list = append(list, foreignDrop{chain.Table.Name + " " + chain.Name, h})
+			}
 		}
 	}
-	return names
+	return list
 }
 
 // endsInDrop reports whether a chain drops or rejects all that its other rules leave: by its policy, or by a
@@ -72,20 +123,28 @@ func unconditional(r *nftables.Rule) (drops, ok bool) {
 	return false, false
 }
 
-// knowsVassals reports whether a rule of a table names links of vassals.
-func knowsVassals(c *nftables.Conn, table *nftables.Table, chains []*nftables.Chain) bool {
-	names := func(e expr.Any) bool {
-		compared, ok := e.(*expr.Cmp)
-		return ok && bytes.HasPrefix(compared.Data, []byte(LinkPrefix))
+// knowsVassals reports whether a rule of a chain, or of a chain that it leads to, names links of vassals or their bridge.
+// seen are the chains that were read.
+func knowsVassals(c *nftables.Conn, chain *nftables.Chain, bridge string, seen map[string]bool) bool {
+	if seen[chain.Name] {
+		return false
 	}
-	for _, chain := range chains {
-		if chain.Table.Name != table.Name || chain.Table.Family != table.Family {
-			continue
-		}
-		rules, err := c.GetRules(table, chain)
-		if err == nil && slices.ContainsFunc(rules, func(r *nftables.Rule) bool { return slices.ContainsFunc(r.Exprs, names) }) {
-			return true
-		}
-	}
-	return false
+	seen[chain.Name] = true
+	rules, _ := c.GetRules(chain.Table, chain)
+	return slices.ContainsFunc(rules, func(r *nftables.Rule) bool {
+		return slices.ContainsFunc(r.Exprs, func(e expr.Any) bool {
+			switch e := e.(type) {
+			case *expr.Cmp:
+				return namesVassals(e.Data, bridge)
+			case *expr.Verdict:
+				return e.Chain != "" && knowsVassals(c, &nftables.Chain{Table: chain.Table, Name: e.Chain}, bridge, seen)
+			}
+			return false
+		})
+	})
+}
+
+// namesVassals reports whether the name of an interface in a rule is one of vassals.
+func namesVassals(name []byte, bridge string) bool {
+	return bytes.HasPrefix(name, []byte(LinkPrefix)) || bridge != "" && string(bytes.TrimRight(name, "\x00")) == bridge
 }

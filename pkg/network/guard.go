@@ -23,6 +23,15 @@ type guards struct {
 	table   *nftables.Table
 	ports   map[string]guard // by interface
 	spoofed uint64           // packets of links that are gone
+	// send sends queued changes. Tests inject failures. Nil: Flush.
+	send func(*nftables.Conn) error
+}
+
+func (g *guards) flush(c *nftables.Conn) error {
+	if g.send != nil {
+		return g.send(c)
+	}
+	return c.Flush()
 }
 
 // guard is the identity of a vassal behind a port of a bridge, and its rate. Without addresses only
@@ -42,11 +51,8 @@ func (id ID) guardTable() *nftables.Table {
 func (g *guards) put(port string, who guard) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.install(map[string]guard{port: who}); err != nil {
-		return err
-	}
-	g.ports[port] = who
-	return nil
+	g.ports[port] = who // also after an error: the kernel's answer may be lost
+	return g.install(map[string]guard{port: who})
 }
 
 // limit sets the rate of a link. Zero: it has none.
@@ -57,11 +63,8 @@ func (g *guards) limit(port string, rate uint64) error {
 	if who.rate = rate; rate == 0 && who.mac == nil {
 		return g.drop(port)
 	}
-	if err := g.install(map[string]guard{port: who}); err != nil {
-		return err
-	}
 	g.ports[port] = who
-	return nil
+	return g.install(map[string]guard{port: who})
 }
 
 // concerns reports whether a program has deleted the table or a part of it, but for the chains of
@@ -128,7 +131,7 @@ func (g *guards) install(ports map[string]guard) error {
 			c.AddRule(&nftables.Rule{Table: g.table, Chain: chain, Exprs: r})
 		}
 	}
-	if err := c.Flush(); err != nil {
+	if err := g.flush(c); err != nil {
 		return explained("cannot guard a link (nftables)", err)
 	}
 	return nil
@@ -146,16 +149,17 @@ func (g *guards) drop(port string) error {
 	if _, guarded := g.ports[port]; !guarded {
 		return nil
 	}
-	g.spoofed += g.count(port)
-	delete(g.ports, port)
+	spoofed := g.count(port)
 	c, err := nftables.New()
 	if err != nil {
 		return fmt.Errorf("cannot open nftables: %w", err)
 	}
 	c.DelChain(&nftables.Chain{Table: g.table, Name: port})
-	if err := c.Flush(); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err := g.flush(c); err != nil && !errors.Is(err, unix.ENOENT) {
 		return explained("cannot remove the guard of a link", err)
 	}
+	g.spoofed += spoofed
+	delete(g.ports, port)
 	return nil
 }
 

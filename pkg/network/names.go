@@ -81,7 +81,7 @@ func (id ID) macs(vassal string) (host, inside net.HardwareAddr) {
 func derivedMAC(words ...string) net.HardwareAddr {
 	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
 	mac := net.HardwareAddr(sum[:6])
-	mac[0] = mac[0]&^1 | 2 // an individual address, administered locally (IEEE 802)
+	mac[0] = 0x02 // an individual address, administered locally (IEEE 802)
 	return mac
 }
 

@@ -58,7 +58,7 @@ func TestDerivedMAC(t *testing.T) {
 	seen := map[string]bool{}
 	for _, words := range [][]string{{"web0"}, {"web0", "peer"}, {"web0peer"}, {"web1"}, {}} {
 		m := derivedMAC(words...)
-		if m[0]&3 != 2 || len(m) != 6 || seen[m.String()] || m.String() != derivedMAC(words...).String() {
+		if m[0] != 0x02 || len(m) != 6 || seen[m.String()] || m.String() != derivedMAC(words...).String() {
 			t.Errorf("%q: %v", words, m)
 		}
 		seen[m.String()] = true

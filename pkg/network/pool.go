@@ -243,6 +243,57 @@ func (p *Pool) Release(name string) error {
 	return p.keep(l)
 }
 
+// holders lists the vassals that have addresses, or for which their files reserve some.
+func (p *Pool) holders() (names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.leases {
+		if l.Released.IsZero() {
+			names = append(names, l.Name)
+		}
+	}
+	return slices.AppendSeq(names, maps.Values(p.fixed))
+}
+
+// addressesOf adds the addresses of vassals to a set.
+func (p *Pool) addressesOf(vassals map[string]bool, to map[netip.Addr]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.leases {
+		if vassals[l.Name] {
+			for _, a := range p.at(l.Number) {
+				to[a] = true
+			}
+		}
+	}
+	for a, name := range p.fixed {
+		if vassals[name] {
+			to[a] = true
+		}
+	}
+}
+
+// otherFiles lists the files of the directory that are no leases, such as those of a process that was killed while
+// it wrote one.
+func (p *Pool) otherFiles() (paths []string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	files, err := os.ReadDir(p.dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read leases of addresses: %w", err)
+	}
+	own := map[string]bool{}
+	for _, l := range p.leases {
+		own[l.file()] = true
+	}
+	for _, f := range files {
+		if !own[f.Name()] {
+			paths = append(paths, filepath.Join(p.dir, f.Name()))
+		}
+	}
+	return paths, nil
+}
+
 // Forget removes all leases from the directory. The pool is not used afterwards.
 func (p *Pool) Forget() error {
 	p.mu.Lock()

@@ -103,8 +103,17 @@ type Stage struct {
 	// reached is called before each step of an Up, if it is not nil. Tests end their process there.
 	reached func()
 
-	mu       sync.Mutex
-	links    map[string]*Link // by vassal
+	mu    sync.Mutex
+	links map[string]*Link // by vassal
+	// passing counts the vassals that are connected or disconnected now, and the host's ends of their links, by
+	// name: they are not in links yet, or no more.
+	passing map[string]int
+	seen    observations
+}
+
+// observations are changes by other programs of the host.
+type observations struct {
+	// restored is how often the policy was set again.
 	restored int
 	// intruders are networks of other interfaces in the pool, in words.
 	intruders []string
@@ -117,6 +126,8 @@ type sockets struct {
 	// open opens a socket here, and enter one in a network namespace.
 	open  func() (rtnetlink, error)
 	enter func(ns netns.NsHandle) (rtnetlink, error)
+	// sweep deletes links here (Config.Sweeper).
+	sweep func([]namespaces.Peer) error
 }
 
 // Open removes the leftovers of an emperor that was killed, and prepares the host: gateway
@@ -128,11 +139,12 @@ func Open(c Config) (_ *Stage, err error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot keep records of the network: %w", err)
 	}
-	s := &Stage{config: c, links: map[string]*Link{}, ports: ports{held: map[portKey]*heldPort{}}}
+	s := &Stage{config: c, links: map[string]*Link{}, passing: map[string]int{}, ports: ports{held: map[portKey]*heldPort{}}}
 	s.Clients = Clients{s, map[string]*held{}}
 	s.sockets.turns = make(chan rtnetlink, workers)
 	s.sockets.open = func() (rtnetlink, error) { return namespaces.OpenNetlink() }
 	s.sockets.enter = func(ns netns.NsHandle) (rtnetlink, error) { return s.sockets.opener.Open(ns) }
+	s.sockets.sweep = c.Sweeper.Delete
 	for range workers {
 		s.sockets.turns <- nil
 	}
@@ -265,7 +277,7 @@ func (s *Stage) repair(gone []deletion) {
 	const text = "another program has deleted the network policy; it is set again"
 	s.config.Log.Warn(text, "table", s.id.Table())
 	s.mu.Lock()
-	s.restored++
+	s.seen.restored++
 	s.mu.Unlock()
 	s.event(text)
 }
@@ -365,11 +377,7 @@ func (s *Stage) Prefixes() []netip.Prefix {
 // Forget gives up the addresses of a vassal that will not come back soon.
 func (s *Stage) Forget(vassal string) {
 	s.Clients.release(vassal)
-	pools := []*Pool{s.pool}
-	if s.bridge != nil && s.bridge.pool != nil {
-		pools = append(pools, s.bridge.pool)
-	}
-	for _, p := range pools {
+	for _, p := range s.pools() {
 		if err := p.Release(vassal); err != nil {
 			s.config.Log.Warn("cannot release an address", "vassal", vassal, "error", err)
 		}

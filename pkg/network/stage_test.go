@@ -11,12 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/nftables"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
@@ -367,156 +365,6 @@ func TestRouted(t *testing.T) {
 	}
 }
 
-// faulty fails at the n-th call.
-type faulty struct {
-	rtnetlink
-	left *int
-	err  error
-	end  context.CancelCauseFunc // of the time of the Up
-}
-
-// errSlow lets the time of the stage end during a call.
-var errSlow = errors.New("it is slow")
-
-// fail makes the call, or only pretends to have done so when it is time to fail.
-func (f faulty) fail(call func() error) error {
-	if *f.left--; *f.left != 0 {
-		return call()
-	}
-	switch {
-	case errors.Is(f.err, errSlow):
-		f.end(errSlow)
-		return call()
-	case errors.Is(f.err, unix.EAGAIN), errors.Is(f.err, unix.EINTR): // the answer was lost
-		_ = call()
-	}
-	return f.err
-}
-
-func (f faulty) AddVeth(v namespaces.VethPair) (i namespaces.Index, err error) {
-	err = f.fail(func() (err error) { i, err = f.rtnetlink.AddVeth(v); return err })
-	if err != nil {
-		i = 0
-	}
-	return i, err
-}
-
-func (f faulty) AddSublink(s namespaces.Sublink) error {
-	return f.fail(func() error { return f.rtnetlink.AddSublink(s) })
-}
-
-func (f faulty) Apply(c ...namespaces.Change) error {
-	return f.fail(func() error { return f.rtnetlink.Apply(c...) })
-}
-
-func (f faulty) Link(i namespaces.Index) (l namespaces.LinkFacts, err error) {
-	err = f.fail(func() (err error) { l, err = f.rtnetlink.Link(i); return err })
-	return l, err
-}
-
-func (f faulty) LinkNamed(name string) (l namespaces.LinkFacts, err error) {
-	err = f.fail(func() (err error) { l, err = f.rtnetlink.LinkNamed(name); return err })
-	return l, err
-}
-
-func (f faulty) WatchRoutes() error { return f.fail(f.rtnetlink.WatchRoutes) }
-
-func (f faulty) RoutesChanged() error { return f.fail(f.rtnetlink.RoutesChanged) }
-
-func (f faulty) RouteTo(a netip.Addr) (i namespaces.Index, err error) {
-	err = f.fail(func() (err error) { i, err = f.rtnetlink.RouteTo(a); return err })
-	return i, err
-}
-
-// A failure of any message of rtnetlink or nftables undoes everything and names its cause, or the
-// message is repeated; the next try succeeds.
-func TestFailuresAreUndone(t *testing.T) {
-	if !isolated(t) {
-		return
-	}
-	outside(t)
-	settled(t)
-	s := openStage(t, withBridge)
-	defer func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	limited := func(w spec.Wish) spec.Wish {
-		w.Limit = spec.Rate{Down: 40e6, Up: 10e6}
-		return w
-	}
-	failEach(t, s, 10, limited(onBridge(t, "", "8001:8080")))
-	failEach(t, s, 10, limited(routed(t, "8001:8080")))
-	failEach(t, s, 4, spec.Wish{Mode: spec.Mode{Kind: spec.Macvlan, Of: "up0"}})
-}
-
-// failEach lets each call of an Up fail, of which there are at least least.
-func failEach(t *testing.T, s *Stage, least int, wish spec.Wish) {
-	t.Helper()
-	open, enter := s.sockets.open, s.sockets.enter
-	defer func() { s.sockets.open, s.sockets.enter = open, enter }()
-	settled(t)
-	if err := s.Down(up(t, s, "a.ini", newNetns(t), wish)); err != nil { // a bridge is down after its last port only
-		t.Fatal(err)
-	}
-	// The kernel changes the state of a bridge some time after its last port.
-	view := func() string {
-		var kept []string
-		for line := range strings.Lines(settled(t)) {
-			if state := strings.Contains(line, "br-test:") || strings.Contains(line, "br-test ") && !strings.Contains(line, "lladdr") && !strings.Contains(line, "master br-test"); !state {
-				kept = append(kept, line)
-			}
-		}
-		slices.Sort(kept) // a table that is made again is the last one
-		return strings.Join(kept, "")
-	}
-	empty := view()
-	send := s.table.conn.send
-	defer func() { s.table.conn.send = send }()
-	for _, fault := range []error{unix.ENOBUFS, unix.EBUSY, unix.EEXIST, unix.EPERM, unix.EINTR, unix.EAGAIN, errSlow} {
-		n := 1
-		for ; ; n++ {
-			left := n
-			ctx, end := context.WithCancelCause(t.Context())
-			s.table.conn.send = func(c *nftables.Conn) error {
-				return faulty{nil, &left, fault, end}.fail(func() error { return send(c) })
-			}
-			s.sockets.open = func() (rtnetlink, error) { r, err := open(); return faulty{r, &left, fault, end}, err }
-			s.sockets.enter = func(ns netns.NsHandle) (rtnetlink, error) {
-				r, err := enter(ns)
-				return faulty{r, &left, fault, end}, err
-			}
-			for range workers { // sockets of the round before
-				if r := <-s.sockets.turns; r != nil {
-					r.Close()
-				}
-				s.sockets.turns <- nil
-			}
-			l, err := s.Up(ctx, Request{Vassal: "a.ini", Generation: uint64(n), Wish: wish, Netns: newNetns(t)})
-			end(nil)
-			if err == nil {
-				repeated := left <= 0
-				left = 0
-				if err := s.Down(l); err != nil {
-					t.Fatal(err)
-				}
-				if !repeated {
-					break
-				}
-			} else if !errors.Is(err, fault) || !strings.HasPrefix(err.Error(), "cannot connect it to the network: ") {
-				t.Errorf("%s: %v at call %d: %v", wish.Mode, fault, n, err)
-			}
-			if now := view(); now != empty {
-				t.Fatalf("%s: %v at call %d has left:\n%s", wish.Mode, fault, n, difference(empty, now))
-			}
-		}
-		if n < least {
-			t.Errorf("%v: only %d calls were tried", fault, n)
-		}
-	}
-}
-
 // A port of the host that a program has is an error with its number, and a held port belongs to
 // the vassal alone.
 func TestPublishedPortInUse(t *testing.T) {
@@ -693,6 +541,23 @@ func TestAllowanceOfAVassalThatComesLater(t *testing.T) {
 	}
 }
 
+// abandon does what the kernel does when the process of a stage is killed.
+func abandon(s *Stage) {
+	s.watch.Close()
+	s.ups.close()
+	s.sockets.opener.Close()
+	for range workers {
+		if n := <-s.sockets.turns; n != nil {
+			n.Close()
+		}
+	}
+	s.deleted.close()
+	_ = s.table.conn.CloseLasting()
+	for _, h := range s.ports.held {
+		h.close()
+	}
+}
+
 // The next stage removes all that a killed one has left, and nothing else; Collect does the same
 // without a stage.
 func TestKilledStage(t *testing.T) {
@@ -703,25 +568,10 @@ func TestKilledStage(t *testing.T) {
 	before := settled(t)
 	dir := t.TempDir() + "/network"
 	same := func(c *Config) { c.Dir = dir }
-	kill := func(s *Stage) { // what the kernel does to its process
-		s.watch.Close()
-		s.ups.close()
-		s.sockets.opener.Close()
-		for range workers {
-			if n := <-s.sockets.turns; n != nil {
-				n.Close()
-			}
-		}
-		s.deleted.close()
-		_ = s.table.conn.CloseLasting()
-		for _, h := range s.ports.held {
-			h.close()
-		}
-	}
 	for range 2 {
 		s := openStage(t, same)
 		up(t, s, "a.ini", newNetns(t), routed(t, "8001:80"))
-		kill(s)
+		abandon(s)
 	}
 	s := openStage(t, same)
 	if links := ip(t, netns.None(), "-o", "link"); strings.Contains(links, "evs") {
@@ -733,7 +583,7 @@ func TestKilledStage(t *testing.T) {
 	if got, err := ask(t, a, "198.18.0.2:80"); err != nil || !strings.HasPrefix(got, "far for 198.18.0.1") {
 		t.Errorf("after a kill: %q, %v", got, err)
 	}
-	kill(s)
+	abandon(s)
 	if err := Collect(dir, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
@@ -745,49 +595,6 @@ func TestKilledStage(t *testing.T) {
 	}
 	if err := Collect(dir, slog.New(slog.DiscardHandler)); err != nil {
 		t.Errorf("without records: %v", err)
-	}
-}
-
-// An audit finds what other programs have changed, and strays are collected.
-func TestAudit(t *testing.T) {
-	if !isolated(t) {
-		return
-	}
-	ip(t, netns.None(), "link", "set", "lo", "up")
-	s := openStage(t, nil)
-	defer s.Close()
-	a, b := up(t, s, "a.ini", newNetns(t), routed(t)), up(t, s, "b.ini", newNetns(t), routed(t))
-	report := func() Report {
-		t.Helper()
-		r, err := Auditor{s}.Audit()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
-	if r := report(); len(r.Problems) > 0 || len(r.Links) != 2 || r.Links[0].Vassal != "a.ini" {
-		t.Errorf("%+v", r)
-	}
-	group := fmt.Sprint(s.id.Group())
-	ip(t, netns.None(), "link", "add", "stray0", "group", group, "type", "veth", "peer", "name", "stray1")
-	ip(t, netns.None(), "route", "delete", a.Addresses[0].String())
-	ip(t, netns.None(), "link", "delete", b.HostInterface)
-	text := strings.Join(report().Problems, "\n")
-	for _, want := range []string{"a.ini: another program has deleted the route to " + a.Addresses[0].String(), "b.ini: another program has deleted its link " + b.HostInterface, "link stray0 belongs to no vassal"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("%q is missing in\n%s", want, text)
-		}
-	}
-	for _, dry := range []bool{true, false} {
-		if names, err := (Auditor{s}).CollectStray(dry); err != nil || fmt.Sprint(names) != "[stray0]" {
-			t.Errorf("dry %v: %v, %v", dry, names, err)
-		}
-	}
-	if links := ip(t, netns.None(), "-o", "link"); strings.Contains(links, "stray") || !strings.Contains(links, a.HostInterface) {
-		t.Errorf("collected too little or too much: %s", links)
-	}
-	if n := s.Stats(); n.Links != 2 || n.Restored != 0 || n.Spoofed != 0 {
-		t.Errorf("stats: %+v", n)
 	}
 }
 
@@ -848,8 +655,8 @@ func TestForgedSources(t *testing.T) {
 			t.Errorf("%q of %v arrives, %v", text[:n], from, err)
 		}
 	}
-	if n := s.Stats().Spoofed; n < uint64(len(forged)) || s.Spoofed("a.ini") != n || s.Spoofed("b.ini") != 0 {
-		t.Errorf("%d of %d forged packets are counted, %d of them for a, %d for b", n, len(forged), s.Spoofed("a.ini"), s.Spoofed("b.ini"))
+	if n := s.Stats().Spoofed; n < uint64(len(forged)) || *s.Spoofed("a.ini") != n || *s.Spoofed("b.ini") != 0 {
+		t.Errorf("%d of %d forged packets are counted, %d of them for a, %d for b", n, len(forged), *s.Spoofed("a.ini"), *s.Spoofed("b.ini"))
 	}
 }
 
@@ -912,7 +719,7 @@ func TestForeignDropsOfLegacyTables(t *testing.T) {
 		if err != nil {
 			t.Skip("iptables-legacy is not installed")
 		}
-		if drops := legacies[i].drops(); drops {
+		if drops := legacies[i].drops(hookForward, ""); drops {
 			t.Error("a chain that is not there drops")
 		}
 		for _, c := range []struct {
@@ -933,7 +740,7 @@ func TestForeignDropsOfLegacyTables(t *testing.T) {
 					t.Skipf("%s %s: %v\n%s", command, rule, err, out)
 				}
 			}
-			if got := legacies[i].drops(); got != c.want {
+			if got := legacies[i].drops(hookForward, ""); got != c.want {
 				t.Errorf("%s after %q: %v", command, c.rules, got)
 			}
 		}
@@ -958,8 +765,8 @@ func TestForeignChainsThatReject(t *testing.T) {
 		{"insert rule inet firewalld FORWARD iifname evs* accept", 0},
 	} {
 		nft(t, step.rule)
-		if got := foreignDrops(); len(got) != step.want {
-			t.Errorf("after %q: %q", step.rule, got)
+		if got := foreignDrops("", false); len(got) != step.want {
+			t.Errorf("after %q: %v", step.rule, got)
 		}
 	}
 }

@@ -81,7 +81,6 @@ func (s *Stage) unbear(l *Link) error {
 	if !l.netns.IsOpen() {
 		return nil
 	}
-	defer l.netns.Close()
 	in, err := s.sockets.enter(l.netns)
 	if err != nil {
 		return err

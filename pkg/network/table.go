@@ -23,8 +23,7 @@ type Table struct {
 	sets     []*sets
 	spoofers *nftables.Set
 	elements map[string]map[string]nftables.SetElement // of each set, by key
-	rules    int
-	unknown  bool // the kernel's table may be another one: the last change has failed
+	unknown  bool                                      // the kernel's table may be another one: the last change has failed
 }
 
 // Element is an element of one of the table's sets.
@@ -111,11 +110,9 @@ func (t *Table) install() (err error) {
 	for i, chain := range chains {
 		made[i] = c.AddChain(&nftables.Chain{Table: t.table, Name: chain.name, Type: chain.kind, Hooknum: chain.hook, Priority: chain.priority})
 	}
-	t.rules = 0
 	for i, chain := range chains {
 		for _, r := range chain.rules {
 			c.AddRule(&nftables.Rule{Table: t.table, Chain: made[i], Exprs: r})
-			t.rules++
 		}
 	}
 	for name, elements := range t.elements {
@@ -221,6 +218,13 @@ func (t *Table) AnswerNames(at []netip.Addr) error {
 	return nil
 }
 
+// answersNames reports whether vassals may ask the host for names.
+func (t *Table) answersNames() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.policy.Names) > 0
+}
+
 // Guard guards further interfaces (Policy.Guarded). It replaces the table in one transaction when
 // there are new ones.
 func (t *Table) Guard(names []string) error {
@@ -280,9 +284,8 @@ func spoofer(link namespaces.Index) Element {
 
 // Whole reports whether all rules and elements are there.
 func (t *Table) Whole() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.whole()
+	whole, _, err := t.compare()
+	return whole && err == nil
 }
 
 // Close removes the table.
@@ -306,7 +309,7 @@ func (t *Table) concerns(gone []deletion) bool {
 func (t *Table) repair() (made bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.whole() {
+	if whole, _, err := t.difference(); whole && err == nil {
 		return false, nil
 	}
 	if err := t.install(); err != nil {
@@ -318,25 +321,4 @@ func (t *Table) repair() (made bool, err error) {
 // of reports whether a deletion is about a table.
 func (d deletion) of(t *nftables.Table) bool {
 	return d.table == t.Name && d.family == byte(t.Family)
-}
-
-// whole reports whether all rules and elements are there.
-func (t *Table) whole() bool {
-	if t.unknown {
-		return false
-	}
-	n := 0
-	for _, chain := range t.policy.chains(t.sets, t.spoofers) {
-		rules, err := t.conn.rules(t.table, chain.name)
-		if err != nil {
-			return false
-		}
-		n += len(rules)
-	}
-	for _, set := range t.all() {
-		if elements, err := t.conn.elements(set); err != nil || len(elements) != len(t.elements[set.Name]) {
-			return false
-		}
-	}
-	return n == t.rules
 }

@@ -23,13 +23,13 @@ type trial struct {
 	ipv6 bool
 	// answer at port 53 of an address that no program has by itself.
 	answer error
-	// drops are chains of other programs that drop forwarded packets.
-	drops []string
+	// drops are chains of other programs that drop packets of vassals.
+	drops []foreignDrop
 }
 
 // try tries all that vassals need. Nothing is left of it.
 func try(n Needs) trial {
-	t := trial{kinds: map[spec.Kind]error{}, ipv6: hasIPv6(), drops: foreignDrops()}
+	t := trial{kinds: map[spec.Kind]error{}, ipv6: hasIPv6(), drops: foreignDrops(n.BridgeName, n.Answers || n.ToHost)}
 	if n.Answers {
 		t.answer = tryPort53()
 	}

@@ -36,6 +36,7 @@ func (s *Stage) Up(ctx context.Context, r Request) (_ *Link, err error) {
 	c.out = out
 	defer func() { back(err != nil) }()
 	defer c.leave()
+	c.pass(r.Vassal)
 	for _, step := range c.steps() {
 		if s.reached != nil {
 			s.reached()
@@ -60,7 +61,11 @@ type connecting struct {
 	link    *Link
 	out, in rtnetlink
 	arrival *arrival
+	passes  []func() // end what Stage.pass has begun
 }
+
+// pass notes a name in Stage.passing, until the end of the Up.
+func (c *connecting) pass(name string) { c.passes = append(c.passes, c.stage.pass(name)) }
 
 // steps returns the steps of an Up, in an order that each can rely on: published ports are held
 // before they lead anywhere, and packets pass before a route leads there: a client whose first packet is
@@ -83,6 +88,9 @@ func (c *connecting) leave() {
 	}
 	if c.arrival != nil {
 		c.arrival.end()
+	}
+	for _, end := range c.passes {
+		end()
 	}
 }
 
@@ -154,6 +162,7 @@ func (c *connecting) pair(context.Context) (err error) {
 	for salt := range salts {
 		l.HostInterface = c.stage.id.linkName(l.Vassal, l.Generation, salt)
 		v.Host = l.HostInterface
+		c.pass(v.Host)
 		if l.Index, err = c.out.AddVeth(v); errors.Is(err, unix.EXFULL) {
 			err = fmt.Errorf("the bridge is full (network = routed): %w", err)
 		}

@@ -126,8 +126,8 @@ func (s *Stage) prepareUplinks() error {
 func (s *Stage) intrude(host hostFacts) {
 	now := host.within(s.pool.Prefixes(), s.gateways)
 	s.mu.Lock()
-	was := s.intruders
-	s.intruders = now
+	was := s.seen.intruders
+	s.seen.intruders = now
 	s.mu.Unlock()
 	s.ups.intruders.Store(len(now) > 0)
 	for _, text := range now {

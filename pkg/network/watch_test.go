@@ -212,7 +212,7 @@ func TestForeignRouteWhileAVassalRuns(t *testing.T) {
 	ip(t, netns.None(), "route", "add", "10.9.0.128/25", "dev", "up0")
 	events.expect(t, "a network in the pool", "10.9.0.128/25 of this host (up0) is in the pool 10.9.0.0/24")
 	lost.expectNone(t, "a network in the pool")
-	if r, err := (Auditor{s}).Audit(); err != nil || !strings.Contains(fmt.Sprint(r.Problems), "10.9.0.128/25") {
+	if r, err := (Auditor{s}).Audit(known("a.ini", "b.ini", "c.ini")); err != nil || !strings.Contains(fmt.Sprint(r.Problems), "10.9.0.128/25") {
 		t.Errorf("%v, %v", r.Problems, err)
 	}
 	ip(t, netns.None(), "route", "delete", "10.9.0.128/25")

@@ -91,6 +91,11 @@ func (l *Link) forwardingFault() error {
 	return nil
 }
 
+// serves reports whether vassals use services of the host.
+func (s *Stage) serves() bool {
+	return s.config.ToHost.All || len(s.config.ToHost.Ports) > 0 || s.table.answersNames()
+}
+
 // faults returns the faults of the host that concern all vassals.
 func (s Auditor) faults() (list []string) {
 	if !s.table.Whole() {
@@ -109,8 +114,9 @@ func (s Auditor) faults() (list []string) {
 	for _, setting := range f.missing {
 		list = append(list, fmt.Sprintf("another program has switched forwarding off: vassals reach no other hosts (sysctl -w %s)", setting))
 	}
-	for _, chain := range foreignDrops() {
-		list = append(list, fmt.Sprintf("%s (%s)", dropsForwarded(chain), acceptVassals))
+	bridge := s.config.Bridge.Name
+	for _, d := range foreignDrops(bridge, s.serves()) {
+		list = append(list, fmt.Sprintf("%s (%s)", d.what(), d.hint(linksOfVassals(bridge))))
 	}
 	return list
 }

@@ -162,7 +162,7 @@ func awaitOrder(l *link, from *source, sockets *listeners) func(context.Context)
 			return err
 		}
 		from.order = order
-		sockets.takePassed(order.Sockets)
+		sockets.keep(order.Sockets)
 		return nil
 	}
 }

@@ -17,7 +17,7 @@ import (
 const MaxOrder = 16 << 20
 
 // MaxSockets limits the sockets of an order.
-const MaxSockets = 192
+const MaxSockets = 64
 
 // ErrWithdrawn is returned by ReceiveOrder when the emperor closed the channel without an
 // order: the launch was cancelled, and the child exits silently.
@@ -92,8 +92,7 @@ type Order struct {
 	// configuration needs another process.
 	Server []byte `json:",omitempty"`
 	// Sockets are descriptors of listening sockets of the generation before, whose queues
-	// continue in this one, each unix socket with a path followed by a descriptor of its file (O_PATH), and of
-	// unix sockets without an address, for paths that the vassal binds. The receiver owns them.
+	// continue in this one. The receiver owns them.
 	Sockets []int `json:"-"`
 }
 

@@ -31,11 +31,10 @@ func (p *Processes) Orphans() (list []Orphan) {
 	own, _ := unix.Getsid(0)
 	for _, word := range strings.Fields(string(children)) {
 		pid, err := strconv.Atoi(word)
-		if l := p.started[pid]; err != nil || l != nil && !l.outlived {
+		if err != nil || p.started[pid] {
 			continue
 		}
-		session, err := unix.Getsid(pid)
-		if _, ending := p.bereft[session]; err != nil || session == own || ending {
+		if session, err := unix.Getsid(pid); err != nil || session == own {
 			continue
 		}
 		if name, err := os.ReadFile("/proc/" + word + "/comm"); err == nil {

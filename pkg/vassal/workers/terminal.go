@@ -97,7 +97,10 @@ func (p *Processes) startSharing(s Spec) error {
 		ours.Close()
 		return err
 	}
-	p.lead(pid, &leader{})
+	if p.started == nil {
+		p.started = map[int]bool{}
+	}
+	p.started[pid] = true
 	p.sharing = &sharing{pid, ours, s.Env, s.Dir}
 	return nil
 }

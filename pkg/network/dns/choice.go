@@ -38,14 +38,15 @@ func (h Host) Choose(m spec.DNS, reach Reach, gateways []netip.Addr) Choice {
 	return Choice{m, own}
 }
 
-// Answers reports whether vassals of this host that choose no mode get answers of the emperor. An empty
-// mode is DNSAuto.
-func Answers(m spec.DNS, r Reach) (bool, error) {
+// Answers reports whether vassals of this host with a mode get answers of the emperor. An empty mode is DNSAuto. own are
+// the addresses of the host. On a host whose nameservers cannot be read they get none.
+func Answers(m spec.DNS, own []netip.Addr) bool {
 	if m == "" {
 		m = spec.DNSAuto
 	}
 	h, err := ReadHost()
-	return err == nil && h.Choose(m, r, nil).Responds(), err
+	reach := Reach{IPv4: true, IPv6: true, Own: func(a netip.Addr) bool { return slices.Contains(own, a) }}
+	return err == nil && h.Choose(m, reach, nil).Responds()
 }
 
 // Responds reports whether the choice needs the responder.

@@ -38,6 +38,15 @@ func (n *Networks) stray() ([]*Attachment, error) {
 	}), nil
 }
 
+// Left lists the attachments of an emperor that was killed, by network and vassal. dir is the Dir of its Config.
+func Left(dir string) (names []string, err error) {
+	left, err := (&Networks{config: Config{Dir: dir}}).Recorded()
+	for _, a := range left {
+		names = append(names, a.Network+"/"+a.Vassal)
+	}
+	return names, err
+}
+
 // CollectStray removes attachments that no vassal has, and lets plugins remove unused resources.
 // It returns the names. dry: it removes nothing.
 func (n *Networks) CollectStray(ctx context.Context, dry bool) (names []string, err error) {
