@@ -12,7 +12,7 @@ import (
 var Unsupported = []string{
 	"cap", "cgroup", "cgroup-opt", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-root", "emperor-tyrant",
 	"emperor-tyrant-nofollow", "emperor-use-clone", "immediate-gid", "immediate-uid", "keyring-mode", "namespace", "namespace-keep-mount",
-	"ns", "refork", "refork-as-root", "refork-post-jail", "setns",
+	"ns", "refork", "refork-as-root", "refork-post-jail",
 	"re-fork", "re-fork-as-root", "re-fork-post-jail", "umask", "vassal-cap", "vassals-cap",
 }
 

@@ -153,17 +153,23 @@ func (l Loader) ForeignLimits(src Source) (*Vassal, error) {
 	return v, problems.Err()
 }
 
-// early reports whether there are options about limits or files, which the emperor reads before the vassal starts.
+// early reports whether there are options about limits, files or namespaces, which the emperor reads before the vassal starts.
 func early(entries []dialect.Entry) bool {
-	return slices.ContainsFunc(entries, func(e dialect.Entry) bool { return givesFiles(e) || !e.Handled && cgroupOptions.Find(e.Key) != nil })
+	return slices.ContainsFunc(entries, func(e dialect.Entry) bool {
+		return givesFiles(e) || !e.Handled && (cgroupOptions.Find(e.Key) != nil || slices.Contains(beforeClone, e.Key))
+	})
 }
 
-// unseen finds limits and files that the emperor did not see when it made the cgroup, and with ownIDs the user and groups
-// for which it did not choose the ids: it opens no include, and runs nothing for a value. seen is its reading.
+// beforeClone are options about namespaces that take effect before the process exists.
+var beforeClone = []string{"ns-net", "setns"}
+
+// unseen finds limits, files and namespaces that the emperor did not see when it made the cgroup and the process, and with ownIDs the user
+// and groups for which it did not choose the ids: it opens no include, and runs nothing for a value. seen is its reading.
 func (v *Vassal) unseen(seen []dialect.Entry, ownIDs bool) (problems Problems) {
 	was := vassalOptions.settings(seen, false)
 	for _, s := range vassalOptions.settings(v.entries, false) {
-		early := cgroupOptions.Find(s.Name) != nil || fileOptions.Find(s.Name) != nil || ownIDs && slices.Contains([]string{"uid", "gid", "add-gid"}, s.Name)
+		early := cgroupOptions.Find(s.Name) != nil || fileOptions.Find(s.Name) != nil || slices.Contains(beforeClone, s.Name) ||
+			s.Name == "unshare" && v.Namespaces.Join != "" || ownIDs && slices.Contains([]string{"uid", "gid", "add-gid"}, s.Name)
 		if !early || slices.Contains(valuesOf(was, s.Name), s.Value) {
 			continue
 		}

@@ -44,7 +44,7 @@ func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
 	if wish.Mode.Kind == "" {
 		wish.Mode = n.Mode
 	}
-	if v.Namespaces.Network != "" {
+	if v.Namespaces.Elsewhere() != "" {
 		return spec.Wish{}, nil // Shared finds options beside it
 	}
 	if wish.Limit == (spec.Rate{}) {

@@ -97,7 +97,7 @@ type Facts struct {
 	Cgroup namespaces.CgroupWish
 	// Tenant: a tenant owns its file.
 	Tenant bool
-	// Guest is the choice of another network than one of its own.
+	// Guest is the choice of other namespaces than its own.
 	Guest Guest
 	// Files are its view of the file system.
 	Files Files
@@ -119,13 +119,19 @@ type Facts struct {
 	Direct DirectBoot
 }
 
-// Guest is a vassal that has another network instead of one of its own.
+// Guest is a vassal that has other namespaces, or another network, instead of its own.
 type Guest struct {
+	// Joins is the address at which another process gives out namespaces that the vassal has, without the kinds in Keeps. Empty: none.
+	Joins string
+	Keeps namespaces.Flags
 	// NetNS is the name of a network namespace of ip-netns(8). Empty: the network is another vassal's, if any.
 	NetNS string
 	// At is the place of the option, for messages.
 	At string
 }
+
+// Elsewhere reports whether it has them, apart from the network of another vassal.
+func (g Guest) Elsewhere() bool { return g.NetNS != "" || g.Joins != "" }
 
 // Reads are variables of the environment.
 type Reads struct {

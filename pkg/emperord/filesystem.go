@@ -21,7 +21,7 @@ import (
 // view adds a vassal's view of the file system to its facts, which have its limits already. The home of a tenant stays as it is.
 func (r *reading) view(f *emperor.Facts, v *config.Vassal, c monitor.Config) error {
 	if r.becomes(c) && !f.Tenant { // the program changes its root directory itself
-		v.Files.Root = nil
+		v.Files.Root, v.Namespaces.Join = nil, ""
 	}
 	if p, ok := config.Unmountable(v, r.clone); ok {
 		return config.Problems{p}
@@ -31,6 +31,9 @@ func (r *reading) view(f *emperor.Facts, v *config.Vassal, c monitor.Config) err
 	}
 	if v.Namespaces.Network != "" {
 		f.Guest = emperor.Guest{NetNS: v.Namespaces.Network, At: v.Origin("ns-net").String() + ": ns-net:"}
+	}
+	if v.Namespaces.Join != "" {
+		f.Guest = emperor.Guest{Joins: v.Namespaces.Join, Keeps: v.Namespaces.Needed, At: v.Origin("setns").String() + ": setns:"}
 	}
 	uid, home := os.Geteuid(), ""
 	if uid != 0 {

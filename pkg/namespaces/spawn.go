@@ -45,31 +45,24 @@ type Command struct {
 // Deathsig signals the death of this process and not the end of some thread of the Go runtime
 // (prctl(2), PR_SET_PDEATHSIG).
 type Spawner struct {
-	requests chan func()
+	requests  chan func()
+	elsewhere bool // the thread has other mounts
 }
 
 // NewSpawner starts the thread.
 func NewSpawner() *Spawner {
-	s := &Spawner{requests: make(chan func())}
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
-		for run := range s.requests {
-			run()
-		}
-	}()
+	s, _ := newSpawner(func() error { return nil })
 	return s
 }
 
-// NewSpawnerIn returns a Spawner whose processes are in a network namespace, unless they get one of
-// their own. The thread enters it, and ends with the Spawner: it never serves others. The handle
-// stays the caller's, who may close it when NewSpawnerIn has returned.
-func NewSpawnerIn(ns netns.NsHandle) (*Spawner, error) {
+// newSpawner starts the thread, which prepares itself first.
+func newSpawner(prepare func() error) (*Spawner, error) {
 	s := &Spawner{requests: make(chan func())}
-	entered := make(chan error)
+	prepared := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
-		err := netns.Set(ns)
-		entered <- err
+		err := prepare()
+		prepared <- err
 		if err != nil {
 			return
 		}
@@ -77,7 +70,15 @@ func NewSpawnerIn(ns netns.NsHandle) (*Spawner, error) {
 			run()
 		}
 	}()
-	if err := <-entered; err != nil {
+	return s, <-prepared
+}
+
+// NewSpawnerIn returns a Spawner whose processes are in a network namespace, unless they get one of
+// their own. The thread enters it, and ends with the Spawner: it never serves others. The handle
+// stays the caller's, who may close it when NewSpawnerIn has returned.
+func NewSpawnerIn(ns netns.NsHandle) (*Spawner, error) {
+	s, err := newSpawner(func() error { return netns.Set(ns) })
+	if err != nil {
 		return nil, fmt.Errorf("cannot enter the network namespace: %w", err)
 	}
 	return s, nil
@@ -103,6 +104,12 @@ func (s *Spawner) Start(c Command) (*Process, error) {
 	type result struct {
 		process *Process
 		err     error
+	}
+	if s.elsewhere {
+		var err error
+		if c, err = c.relocated(); err != nil {
+			return nil, err
+		}
 	}
 	done := make(chan result, 1)
 	s.requests <- func() {

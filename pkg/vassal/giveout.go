@@ -94,10 +94,10 @@ func (s *source) checkNamespaces(_ context.Context, o *config.Vassal) (err error
 	if p, ok := config.Shared(o, own); ok {
 		return config.Problems{p}
 	}
-	if s.order == nil && o.Namespaces.Network != "" {
-		return o.Blame("ns-net", "", errNoEmperor)
+	if by := o.Namespaces.Elsewhere(); s.order == nil && by != "" {
+		return o.Blame(by, "", errNoEmperor)
 	}
 	return nil
 }
 
-var errNoEmperor = errors.New("only an emperor starts a vassal in another network")
+var errNoEmperor = errors.New("only an emperor starts a vassal in other namespaces")

@@ -19,6 +19,9 @@ func prepareMounts(log *slog.Logger) orderStep {
 }
 
 func mountAll(order *wire.Order, log *slog.Logger) error {
+	if err := namespaces.LeaveHost(string(order.Dir)); err != nil {
+		return err
+	}
 	if order.Namespaces == "" {
 		return nil
 	}

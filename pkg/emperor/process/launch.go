@@ -221,7 +221,7 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 	}
 	o := wire.Order{
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Dir: []byte(r.Config.Dir), Config: r.Config.Data,
-		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities,
+		Templates: r.Templates, Namespaces: (l.Clone &^ (c.guest.joined & namespaces.NewMount)).String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities,
 		Caged: c.resources.cgroup != nil, OwnIDs: l.IDs != nil,
 		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.childHooks(r), Shells: l.Shells, HookTimeout: l.HookTimeout,
 	}
@@ -264,11 +264,12 @@ func (l *Launcher) clone(ctx context.Context, r emperor.Request, dir string) (_ 
 		}
 	}()
 	spawner, clone := l.Spawner, l.Clone
-	if r.Joins() || r.Guest.NetNS != "" {
-		if c.guest.spawner, err = l.spawnerBeside(r); err != nil {
+	if r.Joins() || r.Guest.Elsewhere() {
+		if c.guest, err = l.guestOf(ctx, r); err != nil {
 			return nil, err
 		}
-		spawner, clone = c.guest.spawner, clone&^namespaces.NewNet
+		spawner, clone = c.guest.spawner, clone&^c.guest.joined
+		c.tree = clone.Has(namespaces.NewPID)
 	}
 	ends, err := c.connect()
 	defer func() { closeAll(ends) }()

@@ -35,6 +35,16 @@ func (l *Launcher) connect(ctx context.Context, c *child, r emperor.Request) err
 	return nil
 }
 
+// guestOf returns the thread in the namespaces that a vassal is to have instead of its own.
+func (l *Launcher) guestOf(ctx context.Context, r emperor.Request) (g guest, err error) {
+	if r.Guest.Joins != "" {
+		return l.joining(ctx, r)
+	}
+	g.joined = namespaces.NewNet
+	g.spawner, err = l.spawnerBeside(r)
+	return g, err
+}
+
 // spawnerBeside returns a Spawner in the network that a vassal is to have instead of one of its own: of another vassal, or one with a
 // name.
 func (l *Launcher) spawnerBeside(r emperor.Request) (*namespaces.Spawner, error) {
@@ -67,9 +77,12 @@ func spawnerIn(n emperor.Guest) (*namespaces.Spawner, error) {
 	return namespaces.NewSpawnerIn(ns)
 }
 
-// guest is the thread in the network of another vassal that has cloned the process. The process ends with
-// it. Without a spawner the process has its own network.
-type guest struct{ spawner *namespaces.Spawner }
+// guest is the thread in namespaces of others that has cloned the process. The process ends with it. Without a spawner the process has its
+// own namespaces.
+type guest struct {
+	spawner *namespaces.Spawner
+	joined  namespaces.Flags
+}
 
 func (g *guest) end() {
 	if g.spawner != nil {
