@@ -235,6 +235,9 @@ func namespaceMissing(s Subject, found report) {
 	if p, ok := config.Unmountable(s.Vassal, s.Emperor.Clone); ok {
 		found(p.Key, p.What, p.Hint, p.Origin)
 	}
+	if p, ok := config.Unmapped(s.Vassal, s.Emperor.IDs.Given()); ok {
+		found(p.Key, p.What, p.Hint, p.Origin)
+	}
 	if p, ok := config.Shared(s.Vassal, s.Emperor.Clone); ok {
 		found(p.Key, p.What, p.Hint, p.Origin)
 	}

@@ -27,6 +27,8 @@ func (f Files) has(name string) bool {
 		return f.Root != nil
 	case "private-devices":
 		return f.Devices
+	case "private-ids":
+		return false // it needs no mounts by itself
 	case "private-tmp":
 		return f.Tmp
 	case "proc-subset":
@@ -52,6 +54,9 @@ func (f Files) ReadOnlyRoot() bool {
 // memory is its memory-max, in bytes. Zero: none.
 func (f Files) View(own []string, memory uint64) namespaces.FileSystem {
 	list := slices.Clone(f.Places)
+	for i, p := range list {
+		list[i].Mapped = p.Source != "" && f.PrivateIDs
+	}
 	if f.Root != nil {
 		for _, path := range own {
 			if path != "/" && path != "" {
@@ -109,6 +114,24 @@ func Unmountable(v *Vassal, clone namespaces.Flags) (p Problem, ok bool) {
 			return Problem{Origin: origin, Key: o.Name, What: errNoMounts.Error(), Hint: "fs in emperor-use-clone"}, true
 		case proc && !clone.Has(namespaces.NewPID):
 			return Problem{Origin: origin, Key: o.Name, What: "the vassal has no /proc of its own", Hint: "pid in emperor-use-clone"}, true
+		}
+	}
+	return p, false
+}
+
+// Unmapped is the problem of a vassal that is to have ids of its own, without a range of ids. ranged: vassals have ranges. ok is false
+// when there is none.
+func Unmapped(v *Vassal, ranged bool) (p Problem, ok bool) {
+	f := v.Files
+	if f.PrivateIDs && !ranged {
+		return Problem{
+			Origin: v.Origin("private-ids"), Key: "private-ids", What: "vassals have no ranges of ids",
+			Hint: "user in emperor-use-clone, and emperor-id-range = 1000000:65536",
+		}, true
+	}
+	for _, one := range f.Places {
+		if name := map[namespaces.PlaceKind]string{namespaces.Bind: "bind-paths", namespaces.BindReadOnly: "bind-read-only-paths"}[one.Kind]; one.Mapped && !f.PrivateIDs {
+			return Problem{Origin: v.Origin(name), Key: name, What: "idmap: files of the vassal's user belong to it already", Hint: "private-ids = true"}, true
 		}
 	}
 	return p, false

@@ -24,6 +24,8 @@ type Files struct {
 	Proc namespaces.ProcView
 	// Root is its root directory. Nil: the host's.
 	Root *namespaces.NewRoot
+	// PrivateIDs: its user and groups are in its range of ids as well.
+	PrivateIDs bool
 }
 
 // The values of options about files. Later ones of a list are stricter.
@@ -36,12 +38,13 @@ var (
 // fileOptions are the options of Files. A tenant's own file can only make the view narrower.
 var fileOptions = option.Rows[Vassal]{
 	{
-		Name: "bind-paths", Group: "Files", Arg: "SOURCE[:PATH[:rbind]]", Repeat: true,
-		Help: "another file or directory at a path, without set-user-id bits and devices; rbind: with the mounts below it; -SOURCE may be missing",
+		Name: "bind-paths", Group: "Files", Arg: "SOURCE[:PATH[:rbind,idmap]]", Repeat: true,
+		Help: "another file or directory at a path, without set-user-id bits and devices; rbind: with the mounts below it; idmap: as private-ids does " +
+			"for all; -SOURCE may be missing",
 		Set:  func(v *Vassal, t option.Value) error { return v.Files.bind(namespaces.Bind, "bind-paths", t) },
 	},
 	{
-		Name: "bind-read-only-paths", Group: "Files", Arg: "SOURCE[:PATH[:rbind]]", Repeat: true,
+		Name: "bind-read-only-paths", Group: "Files", Arg: "SOURCE[:PATH[:rbind,idmap]]", Repeat: true,
 		Help: "the same, read-only",
 		Set: func(v *Vassal, t option.Value) error {
 			return v.Files.bind(namespaces.BindReadOnly, "bind-read-only-paths", t)
@@ -68,6 +71,12 @@ var fileOptions = option.Rows[Vassal]{
 		Name: "private-devices", Group: "Files", Guard: true, Tyrant: true, Early: true,
 		Help: "a /dev with null, zero, full, random, urandom, tty, own terminals and an own /dev/shm",
 		Set:  func(v *Vassal, t option.Value) error { v.Files.Devices = tightened(v.Files.Devices, t); return nil },
+	},
+	{
+		Name: "private-ids", Group: "Files", Guard: true,
+		Help: "also the user and the groups of the vassal are in its range of ids (emperor-id-range): no process of the host is of its user. Binds show " +
+			"files of the user as its own (idmapped mounts)",
+		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Files.PrivateIDs) },
 	},
 	{
 		Name: "private-tmp", Group: "Files", Guard: true, Tyrant: true, Early: true,
@@ -235,15 +244,29 @@ func (f *Files) bind(kind namespaces.PlaceKind, name string, t option.Value) err
 			return err
 		}
 	}
-	switch {
-	case len(words) > 3 || len(words) == 3 && words[2] != "rbind":
-		return option.Wrong(strconv.Quote(t.Text)+" is not SOURCE:PATH", "such as /srv/data:/data or /srv:/srv:rbind")
-	case p.Path == "/":
+	if p.Path == "/" {
 		return option.Wrong("no bind can replace the root directory", "a path below it")
 	}
-	p.Recursive = len(words) == 3
+	for _, word := range bindWords(words) {
+		switch word {
+		case "rbind":
+			p.Recursive = true
+		case "idmap":
+			p.Mapped = true
+		default:
+			return option.Wrong(strconv.Quote(t.Text)+" is not SOURCE:PATH", "such as /srv/data:/data or /srv:/srv:rbind")
+		}
+	}
 	f.Places = append(f.Places, p)
 	return nil
+}
+
+// bindWords returns the options of a bind.
+func bindWords(words []string) []string {
+	if len(words) < 3 {
+		return nil
+	}
+	return strings.Split(strings.Join(words[2:], ":"), ",")
 }
 
 // tmpfsOptions are the options of tmpfs(5) that have an effect on the vassal only.

@@ -31,6 +31,11 @@ var namespaceOptions = option.Rows[Vassal]{
 		Help: "the network namespace /run/netns/NAME (ip netns add NAME) instead of one of its own", Set: setNetworkNamespace,
 	},
 	{
+		Name: "setns", Group: "Privileges", Arg: "SOCKET", Guard: true,
+		Help: "the namespaces that another process gives out at its setns-socket, such as another vassal or a uwsgi, instead of own ones, but for " +
+			"those of unshare", Set: setJoined,
+	},
+	{
 		Name: "unshare", Aliases: []string{"unshare2"}, Group: "Privileges", Arg: "NAMESPACES", Repeat: true,
 		Help: "namespaces that the vassal must have, as in emperor-use-clone, which makes them; others are mistakes",
 		Set: func(v *Vassal, t option.Value) error {
@@ -38,11 +43,6 @@ var namespaceOptions = option.Rows[Vassal]{
 			v.Namespaces.Needed |= f
 			return err
 		},
-	},
-	{
-		Name: "setns", Group: "Privileges", Arg: "SOCKET", Guard: true,
-		Help: "the namespaces that another process gives out at its setns-socket, such as another vassal or a uwsgi, instead of own ones, but for " +
-			"those of unshare", Set: setJoined,
 	},
 	{
 		Name: "setns-preopen", Group: "Sockets",

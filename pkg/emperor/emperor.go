@@ -148,6 +148,8 @@ type Files struct {
 	// Directories are those that it has for its user. Make: it cannot make them itself.
 	Directories []Directory
 	Make        bool
+	// PrivateIDs: all its ids are in its range, and binds show files of its user as its own.
+	PrivateIDs bool
 	// Temporary are the paths of directories that end with each generation.
 	Temporary []string
 }

@@ -29,6 +29,10 @@ func (r *reading) view(f *emperor.Facts, v *config.Vassal, c monitor.Config) err
 	if p, ok := config.Shared(v, r.clone); ok {
 		return config.Problems{p}
 	}
+	if p, ok := config.Unmapped(v, r.ids.Given()); ok {
+		return config.Problems{p}
+	}
+	f.Files.PrivateIDs = v.Files.PrivateIDs
 	if v.Namespaces.Network != "" {
 		f.Guest = emperor.Guest{NetNS: v.Namespaces.Network, At: v.Origin("ns-net").String() + ": ns-net:"}
 	}
@@ -46,7 +50,7 @@ func (r *reading) view(f *emperor.Facts, v *config.Vassal, c monitor.Config) err
 	})
 	f.Files.Make = r.ids.Given() || v.Files.ReadOnlyRoot() && r.clone.Has(namespaces.NewMount)
 	if f.Tenant {
-		own = append(own, accounts.LoginOf(c.UID).Home)
+		own = r.home(v, own, accounts.LoginOf(c.UID).Home)
 	}
 	if !v.Files.None() && r.clone.Has(namespaces.NewMount) {
 		f.Files.System, f.Files.Proc = v.Files.View(own, memoryOf(f.Cgroup)), v.Files.Proc
@@ -55,6 +59,18 @@ func (r *reading) view(f *emperor.Facts, v *config.Vassal, c monitor.Config) err
 		f.Files.System.Places = append(f.Files.System.Places, r.hidden(v, c)...)
 	}
 	return nil
+}
+
+// home keeps the home of a tenant as it is: it is among the vassal's own directories, or bound with other owners where the tenant's user is
+// another one on the host.
+func (r *reading) home(v *config.Vassal, own []string, home string) []string {
+	if !v.Files.PrivateIDs || strings.Trim(home, "/") == "" {
+		return append(own, home)
+	}
+	v.Files.Places = append(v.Files.Places, namespaces.Place{
+		Kind: namespaces.Bind, Source: home, Path: home, Recursive: true, Optional: true, Where: "private-ids: the home of the owner",
+	})
+	return own
 }
 
 // hidden returns the directories of the emperor that a tenant's vassal does not see: the runtime directory but for the sockets for

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/accounts"
@@ -84,6 +85,9 @@ func idsOf(o *config.Emperor, files *reads.Pool, log *slog.Logger) (idChooser, e
 		if err != nil {
 			return nil, nil, err
 		}
+		if r.Files.PrivateIDs {
+			return privateMaps(who, r.Account != nil, namespaces.IDRange(own)), release, nil
+		}
 		return mapsOf(who, keeps{r.Account != nil, o.Tyrant.MinUID}, pool, namespaces.IDRange(own)), release, nil
 	}, nil
 }
@@ -116,4 +120,21 @@ func mapsOf(who namespaces.Credentials, keep keeps, pool idranges.Pool, own name
 		return list
 	}
 	return &namespaces.IDs{UIDs: own.Map(kept(who.UID)...), GIDs: own.Map(kept(append(who.Groups, who.GID)...)...)}
+}
+
+// privateMaps returns the maps of a vassal whose ids are all in its range. Files of its user and its groups, of which it names any, are theirs
+// in binds. Root's never are: root in the vassal could make files of root.
+func privateMaps(who namespaces.Credentials, named bool, own namespaces.IDRange) *namespaces.IDs {
+	all := own.Map()
+	ids := &namespaces.IDs{UIDs: all, GIDs: all}
+	groups := slices.DeleteFunc(append([]uint32{who.GID}, who.Groups...), func(id uint32) bool { return id == 0 })
+	if !named || who.UID == 0 || who.GID == 0 {
+		return ids
+	}
+	uids, ok := own.FilesOf(who.UID)
+	gids, within := own.FilesOf(groups...)
+	if ok && within {
+		ids.Files = &namespaces.IDs{UIDs: uids, GIDs: gids}
+	}
+	return ids
 }

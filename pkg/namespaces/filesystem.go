@@ -43,6 +43,10 @@ type Place struct {
 	// Source is the absolute path of a bind. Recursive: with the mounts below it.
 	Source    string `json:",omitempty"`
 	Recursive bool   `json:",omitempty"`
+	// Mapped: the bind shows its files with other owners (FileSystem.Idmapped).
+	Mapped bool `json:",omitempty"`
+	// Tree is the number of a mount, from 1, that is the source opened already (FileSystem.Idmapped). Zero: none.
+	Tree int `json:",omitempty"`
 	// Data are options of a Temporary: those of tmpfs(5), and ro, noexec.
 	Data string `json:",omitempty"`
 	// Optional: a path or a source that is missing is no error.
@@ -56,6 +60,8 @@ type FileSystem struct {
 	Places []Place `json:",omitempty"`
 	// Root is another root directory, in which the places are, without the sources of binds. Nil: the process keeps its own.
 	Root *NewRoot `json:",omitempty"`
+	// Trees are the descriptors of the mounts that places have, which belong to this process.
+	Trees []int `json:"-"`
 }
 
 // place is a Place while the view is made.
@@ -74,6 +80,7 @@ type place struct {
 type view struct {
 	ground rootDir
 	places []*place
+	trees  []int
 	masks  masks
 }
 
@@ -97,7 +104,7 @@ func (f FileSystem) Apply() error {
 
 // apply makes the places in a root directory.
 func (f FileSystem) apply(g rootDir) error {
-	v := &view{ground: g}
+	v := &view{ground: g, trees: f.Trees}
 	defer v.close()
 	for _, step := range []func() error{
 		func() error { return v.examine(f.Places) }, v.arrange, v.prepare, v.attach, v.seal, v.verify,
@@ -205,7 +212,7 @@ func (v *view) prepare() (err error) {
 				err = setAttributes(p.tree, unix.MOUNT_ATTR_RDONLY, true)
 			}
 		case Bind, BindReadOnly:
-			err = p.bind()
+			err = p.open(v.trees)
 		case Temporary, Devices:
 			p.tree, p.sealed, err = temporary(cmp.Or(p.Data, "mode=0755"))
 		case Inaccessible:
@@ -220,6 +227,18 @@ func (v *view) prepare() (err error) {
 			return p.error(err)
 		}
 	}
+	return nil
+}
+
+// open takes the mount of a bind, or opens its source as one.
+func (p *place) open(trees []int) error {
+	if p.Tree == 0 {
+		return p.bind()
+	}
+	if p.Tree < 0 || p.Tree > len(trees) {
+		return errors.New("the emperor has not opened it")
+	}
+	p.tree = os.NewFile(uintptr(trees[p.Tree-1]), p.Source)
 	return nil
 }
 

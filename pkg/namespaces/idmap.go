@@ -13,7 +13,33 @@ import (
 type IDRange struct{ First, Size uint32 }
 
 // IDs are the maps of a new user namespace, from ids inside to ids of this process's namespace.
-type IDs struct{ UIDs, GIDs []syscall.SysProcIDMap }
+type IDs struct {
+	UIDs, GIDs []syscall.SysProcIDMap
+	// Files are the maps of binds: from ids on disk, which have the same numbers inside, to ids of this process's namespace. Nil: files have
+	// the ids on disk.
+	Files *IDs
+}
+
+// FilesOf returns the maps for binds, from ids on disk: each of the ids is the id of that number in the range, and the ids below the range are
+// themselves, because the kernel permits no write to files with other ids. ok is false when the range is too small.
+func (r IDRange) FilesOf(ids ...uint32) (maps []syscall.SysProcIDMap, ok bool) {
+	next := uint32(0)
+	same := func(end uint32) {
+		if end > next {
+			maps = append(maps, syscall.SysProcIDMap{ContainerID: int(next), HostID: int(next), Size: int(end - next)})
+		}
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		if id >= min(r.Size, r.First) {
+			return nil, false
+		}
+		same(id)
+		maps = append(maps, syscall.SysProcIDMap{ContainerID: int(id), HostID: int(r.First + id), Size: 1})
+		next = id + 1
+	}
+	same(r.First)
+	return maps, true
+}
 
 // Map returns a map of a user namespace: the ids from 0 on are the range, except that each kept id is
 // itself. A kept id may be above the size of the range. Kept ids must be outside of the range.

@@ -25,7 +25,7 @@ func TestMap(t *testing.T) {
 			t.Errorf("%v: %q, not %q", c.keep, got, c.want)
 		}
 	}
-	ids := IDs{(IDRange{1000, 100}).Map(7), (IDRange{1000, 100}).Map(5000)}
+	ids := IDs{UIDs: (IDRange{1000, 100}).Map(7), GIDs: (IDRange{1000, 100}).Map(5000)}
 	for _, c := range []struct {
 		uid, gid uint32
 		want     string
@@ -34,5 +34,20 @@ func TestMap(t *testing.T) {
 		if got := fmt.Sprintln(uid, gid, ok); got != c.want+"\n" {
 			t.Errorf("%d:%d is %s", c.uid, c.gid, got)
 		}
+	}
+}
+
+// Each of the ids of files is one of the range, and no id on disk is root's in it.
+func TestFilesOf(t *testing.T) {
+	maps, ok := (IDRange{100000, 65536}).FilesOf(4001, 33, 4001)
+	got := ""
+	for _, m := range maps {
+		got += fmt.Sprintf(" %d-%d>%d", m.ContainerID, m.ContainerID+m.Size-1, m.HostID)
+	}
+	if want := " 0-32>0 33-33>100033 34-4000>34 4001-4001>104001 4002-99999>4002"; got != want || !ok {
+		t.Errorf("%q, not %q", got, want)
+	}
+	if _, ok := (IDRange{100000, 100}).FilesOf(100); ok {
+		t.Error("an id above the range has an owner")
 	}
 }

@@ -128,15 +128,6 @@ func isOwn(f *os.File, kind Flags) (bool, error) {
 	return sameFile(ours, f), nil
 }
 
-func sameFile(a, b *os.File) bool {
-	x, err := a.Stat()
-	if err != nil {
-		return false
-	}
-	y, err := b.Stat()
-	return err == nil && os.SameFile(x, y)
-}
-
 // madeByUs fails unless a namespace belongs to the user namespace of this process, or to one that its user has made in that.
 func madeByUs(f *os.File, kind Flags) error {
 	fd, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_USERNS)
@@ -222,11 +213,23 @@ func (j *Joining) enter() error {
 // must be descriptors of this process (/proc/self/fd/N), and they begin in the root directory of the host, which they leave by
 // LeaveHost.
 func NewSpawnerJoining(j *Joining) (*Spawner, error) {
-	s, err := newSpawner(j.enter)
+	s, err := prepared(j.enter)
 	if err == nil {
-		s.elsewhere = j.Kinds().Has(NewMount)
+		s.joins = j.Kinds()
 	}
 	return s, err
+}
+
+// joined returns the command for a thread with other namespaces of those kinds. In another pid namespace the child does not find its parent,
+// and would take it for dead: it ties itself to that.
+func (c Command) joined(kinds Flags) (Command, error) {
+	if kinds.Has(NewPID) && !c.Namespaces.Has(NewPID) {
+		c.Deathsig = 0
+	}
+	if !kinds.Has(NewMount) {
+		return c, nil
+	}
+	return c.relocated()
 }
 
 // relocated returns a command for a thread in other mounts: its path leads to the descriptor of this process, whatever /proc is there.

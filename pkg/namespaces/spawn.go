@@ -45,24 +45,24 @@ type Command struct {
 // Deathsig signals the death of this process and not the end of some thread of the Go runtime
 // (prctl(2), PR_SET_PDEATHSIG).
 type Spawner struct {
-	requests  chan func()
-	elsewhere bool // the thread has other mounts
+	requests chan func()
+	joins    Flags // namespaces of another process, in which the thread is
 }
 
 // NewSpawner starts the thread.
 func NewSpawner() *Spawner {
-	s, _ := newSpawner(func() error { return nil })
+	s, _ := prepared(func() error { return nil })
 	return s
 }
 
-// newSpawner starts the thread, which prepares itself first.
-func newSpawner(prepare func() error) (*Spawner, error) {
+// prepared starts the thread, which prepares itself first.
+func prepared(prepare func() error) (*Spawner, error) {
 	s := &Spawner{requests: make(chan func())}
-	prepared := make(chan error)
+	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
 		err := prepare()
-		prepared <- err
+		done <- err
 		if err != nil {
 			return
 		}
@@ -70,14 +70,14 @@ func newSpawner(prepare func() error) (*Spawner, error) {
 			run()
 		}
 	}()
-	return s, <-prepared
+	return s, <-done
 }
 
 // NewSpawnerIn returns a Spawner whose processes are in a network namespace, unless they get one of
 // their own. The thread enters it, and ends with the Spawner: it never serves others. The handle
 // stays the caller's, who may close it when NewSpawnerIn has returned.
 func NewSpawnerIn(ns netns.NsHandle) (*Spawner, error) {
-	s, err := newSpawner(func() error { return netns.Set(ns) })
+	s, err := prepared(func() error { return netns.Set(ns) })
 	if err != nil {
 		return nil, fmt.Errorf("cannot enter the network namespace: %w", err)
 	}
@@ -105,11 +105,9 @@ func (s *Spawner) Start(c Command) (*Process, error) {
 		process *Process
 		err     error
 	}
-	if s.elsewhere {
-		var err error
-		if c, err = c.relocated(); err != nil {
-			return nil, err
-		}
+	c, err := c.joined(s.joins)
+	if err != nil {
+		return nil, err
 	}
 	done := make(chan result, 1)
 	s.requests <- func() {

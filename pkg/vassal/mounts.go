@@ -3,6 +3,7 @@ package vassal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -19,7 +20,7 @@ func prepareMounts(log *slog.Logger) orderStep {
 }
 
 func mountAll(order *wire.Order, log *slog.Logger) error {
-	if err := namespaces.LeaveHost(string(order.Dir)); err != nil {
+	if err := settle(order); err != nil {
 		return err
 	}
 	if order.Namespaces == "" {
@@ -61,6 +62,18 @@ func changeRoot(own *ownPrograms, sockets *listeners, log *slog.Logger) orderSte
 		sockets.terminal.program = own.helper
 		return enterRoot(order, log)
 	}
+}
+
+// settle ends a start in namespaces of another process: the working directory is not outside of the root directory, and this process ends with
+// the emperor, which it could not find there. If the emperor has died before, its end of the pipe is closed.
+func settle(order *wire.Order) error {
+	if err := namespaces.LeaveHost(string(order.Dir)); err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("cannot tie this process to the emperor: %w", err)
+	}
+	return nil
 }
 
 func enterRoot(order *wire.Order, log *slog.Logger) error {

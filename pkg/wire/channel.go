@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -39,9 +40,13 @@ func (e *EmperorEnd) Close() error { return e.file.Close() }
 func (e *EmperorEnd) SyscallConn() (syscall.RawConn, error) { return e.file.SyscallConn() }
 
 // SendOrder sends o. It returns an error when the vassal is gone, or has left several orders unread.
-// The descriptors of o.Sockets are duplicated; the caller keeps its own.
+// The descriptors of o.Sockets and of mounts are duplicated; the caller keeps its own.
 func (e *EmperorEnd) SendOrder(o Order) error {
+	o.Trees = len(o.FileSystem.Trees)
 	text, err := encode(o)
+	if err == nil && o.Trees > MaxTrees {
+		err = fmt.Errorf("it has more than %d binds with other owners", MaxTrees)
+	}
 	if err == nil && len(text) > MaxOrder {
 		err = fmt.Errorf("larger than %d bytes", MaxOrder)
 	}
@@ -53,7 +58,7 @@ func (e *EmperorEnd) SendOrder(o Order) error {
 		return fmt.Errorf("cannot send order: %w", err)
 	}
 	defer unix.Close(memory)
-	if err := send(e.file, []byte("order"), unix.UnixRights(append([]int{memory}, o.Sockets...)...)); err != nil {
+	if err := send(e.file, []byte("order"), unix.UnixRights(slices.Concat([]int{memory}, o.Sockets, o.FileSystem.Trees)...)); err != nil {
 		return fmt.Errorf("cannot send order: %w", err)
 	}
 	return nil

@@ -19,6 +19,9 @@ const MaxOrder = 16 << 20
 // MaxSockets limits the sockets of an order.
 const MaxSockets = 64
 
+// MaxTrees limits the mounts of an order.
+const MaxTrees = 64
+
 // ErrWithdrawn is returned by ReceiveOrder when the emperor closed the channel without an
 // order: the launch was cancelled, and the child exits silently.
 var ErrWithdrawn = errors.New("the order was withdrawn")
@@ -94,6 +97,8 @@ type Order struct {
 	// Sockets are descriptors of listening sockets of the generation before, whose queues
 	// continue in this one. The receiver owns them.
 	Sockets []int `json:"-"`
+	// Trees is the number of mounts for FileSystem, whose descriptors follow these.
+	Trees int `json:",omitempty"`
 }
 
 // Tenant are the operator's rules for the vassal of a tenant.

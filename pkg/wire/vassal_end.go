@@ -102,6 +102,9 @@ func readOrder(memory *os.File, others []int, err error) (Order, error) {
 		return Order{}, fmt.Errorf("cannot read order: larger than %d bytes", MaxOrder)
 	}
 	o, err := decodeOrder(text)
+	if rest := len(others) - o.Trees; err == nil && o.Trees > 0 && rest >= 0 {
+		others, o.FileSystem.Trees = others[:rest], others[rest:]
+	}
 	o.Sockets = others
 	return o, err
 }
@@ -109,7 +112,7 @@ func readOrder(memory *os.File, others []int, err error) (Order, error) {
 // receiveFDs receives one message and returns the descriptors in it, the first one as a file.
 func receiveFDs(fd int) (first *os.File, others []int, err error) {
 	var buffer [64]byte
-	control := make([]byte, unix.CmsgSpace(4*(1+MaxSockets)))
+	control := make([]byte, unix.CmsgSpace(4*(1+MaxSockets+MaxTrees)))
 	n, used, _, _, err := unix.Recvmsg(fd, buffer[:], control, unix.MSG_CMSG_CLOEXEC)
 	switch {
 	case err != nil:

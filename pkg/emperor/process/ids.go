@@ -2,12 +2,14 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // start clones the child, in a user namespace with ids of its own if vassals have any.
@@ -74,6 +76,31 @@ func (c *child) makeDirectories() (err error) {
 		}
 	}
 	return nil
+}
+
+// mapOwners opens the binds that show files with the owners of the child's user namespace. The caller closes them when the order is sent.
+func (l *Launcher) mapOwners(c *child, o *wire.Order) (trees []*os.File, err error) {
+	source := o.FileSystem.FirstMapped()
+	if source == "" {
+		return nil, nil
+	}
+	ids := c.resources.ids
+	if ids == nil || ids.Files == nil {
+		return nil, errors.New("private-ids: files of root have no other owner in binds, nor has an id above its range (uid and gid of a user below the size of " +
+			"emperor-id-range)")
+	}
+	type opened struct {
+		view  namespaces.FileSystem
+		trees []*os.File
+	}
+	found, err := reads.Get(context.Background(), l.Reads, source, func() (opened, error) {
+		view, trees, err := o.FileSystem.Idmapped(ids.Files)
+		return opened{view, trees}, err
+	})
+	if err == nil {
+		o.FileSystem = found.view
+	}
+	return found.trees, err
 }
 
 // followed returns a view without symbolic links in its paths. The root of a vassal with ids of its own cannot tell links of the host's

@@ -174,6 +174,11 @@ func (l *Launcher) order(c *child, r emperor.Request) error {
 		return c.ends.orders.Release()
 	}
 	o := l.orderFor(c, r)
+	trees, err := l.mapOwners(c, &o)
+	if err != nil {
+		return err
+	}
+	defer closeAll(trees)
 	o.Sockets = r.Kept // of this order only: they are closed after the launch
 	return c.ends.orders.SendOrder(o)
 }
