@@ -103,10 +103,10 @@ func TestSetnsIsSafe(t *testing.T) {
 	w.vassal("both.ini", "setns = "+at+"/theirs", "ns-net = blue", serves)
 	e := w.start(allNamespaces)
 	for name, text := range map[string]string{
-		"theirs":  "theirs.ini:2: setns: cannot join namespaces at "+at+"/theirs: its net namespace was made by uid 4002",
+		"theirs":  "theirs.ini:2: setns: cannot join namespaces at " + at + "/theirs: its net namespace was made by uid 4002",
 		"files":   "a descriptor from there is no namespace",
 		"host":    "only namespaces of the host are given out there",
-		"missing": "missing.ini:2: setns: cannot join namespaces at "+at+"/missing: connect: no such file or directory",
+		"missing": "missing.ini:2: setns: cannot join namespaces at " + at + "/missing: connect: no such file or directory",
 		"more":    "more.inc:2: setns: the emperor cannot read it here, before the vassal starts",
 		"both":    "both.ini:3: ns-net: the vassal has the network of setns (one of them)",
 	} {

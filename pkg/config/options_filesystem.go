@@ -41,7 +41,7 @@ var fileOptions = option.Rows[Vassal]{
 		Name: "bind-paths", Group: "Files", Arg: "SOURCE[:PATH[:rbind,idmap]]", Repeat: true,
 		Help: "another file or directory at a path, without set-user-id bits and devices; rbind: with the mounts below it; idmap: as private-ids does " +
 			"for all; -SOURCE may be missing",
-		Set:  func(v *Vassal, t option.Value) error { return v.Files.bind(namespaces.Bind, "bind-paths", t) },
+		Set: func(v *Vassal, t option.Value) error { return v.Files.bind(namespaces.Bind, "bind-paths", t) },
 	},
 	{
 		Name: "bind-read-only-paths", Group: "Files", Arg: "SOURCE[:PATH[:rbind,idmap]]", Repeat: true,

@@ -79,7 +79,7 @@ func (c *child) makeDirectories() (err error) {
 }
 
 // mapOwners opens the binds that show files with the owners of the child's user namespace. The caller closes them when the order is sent.
-func (l *Launcher) mapOwners(c *child, o *wire.Order) (trees []*os.File, err error) {
+func (c *child) mapOwners(o *wire.Order) (trees []*os.File, err error) {
 	source := o.FileSystem.FirstMapped()
 	if source == "" {
 		return nil, nil
@@ -93,7 +93,7 @@ func (l *Launcher) mapOwners(c *child, o *wire.Order) (trees []*os.File, err err
 		view  namespaces.FileSystem
 		trees []*os.File
 	}
-	found, err := reads.Get(context.Background(), l.Reads, source, func() (opened, error) {
+	found, err := reads.Get(context.Background(), c.resources.launcher.Reads, source, func() (opened, error) {
 		view, trees, err := o.FileSystem.Idmapped(ids.Files)
 		return opened{view, trees}, err
 	})

@@ -16,7 +16,7 @@ import (
 const givenWait = time.Second
 
 // joining returns a thread in the namespaces that another process gives out (setns).
-func (l *Launcher) joining(ctx context.Context, r emperor.Request) (g guest, err error) {
+func joining(ctx context.Context, l *Launcher, r emperor.Request) (g guest, err error) {
 	at := r.Guest.Joins
 	j, err := reads.Get(ctx, l.Reads, at, func() (*namespaces.Joining, error) { return namespaces.TakeGiven(at, givenWait) })
 	if err != nil {
@@ -24,7 +24,7 @@ func (l *Launcher) joining(ctx context.Context, r emperor.Request) (g guest, err
 	}
 	defer j.Close()
 	j.Without(r.Guest.Keeps)
-	if err := l.joinable(r, j.Kinds()); err != nil {
+	if err := joinable(l, r, j.Kinds()); err != nil {
 		return g, fmt.Errorf("%s %s: %w", r.Guest.At, at, err)
 	}
 	g.joined = j.Kinds()
@@ -35,7 +35,7 @@ func (l *Launcher) joining(ctx context.Context, r emperor.Request) (g guest, err
 }
 
 // joinable fails when a vassal cannot be in namespaces of others.
-func (l *Launcher) joinable(r emperor.Request, kinds namespaces.Flags) error {
+func joinable(l *Launcher, r emperor.Request, kinds namespaces.Flags) error {
 	const mounts = namespaces.NewMount
 	view := len(r.Files.System.Places) > 0 || r.Files.System.Root != nil || r.Files.Proc != (namespaces.ProcView{})
 	switch missing := namespaces.NewPID &^ kinds; {

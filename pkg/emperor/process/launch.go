@@ -174,7 +174,7 @@ func (l *Launcher) order(c *child, r emperor.Request) error {
 		return c.ends.orders.Release()
 	}
 	o := l.orderFor(c, r)
-	trees, err := l.mapOwners(c, &o)
+	trees, err := c.mapOwners(&o)
 	if err != nil {
 		return err
 	}
@@ -270,7 +270,7 @@ func (l *Launcher) clone(ctx context.Context, r emperor.Request, dir string) (_ 
 	}()
 	spawner, clone := l.Spawner, l.Clone
 	if r.Joins() || r.Guest.Elsewhere() {
-		if c.guest, err = l.guestOf(ctx, r); err != nil {
+		if c.guest, err = guestOf(ctx, l, r); err != nil {
 			return nil, err
 		}
 		spawner, clone = c.guest.spawner, clone&^c.guest.joined

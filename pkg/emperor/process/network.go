@@ -36,9 +36,9 @@ func (l *Launcher) connect(ctx context.Context, c *child, r emperor.Request) err
 }
 
 // guestOf returns the thread in the namespaces that a vassal is to have instead of its own.
-func (l *Launcher) guestOf(ctx context.Context, r emperor.Request) (g guest, err error) {
+func guestOf(ctx context.Context, l *Launcher, r emperor.Request) (g guest, err error) {
 	if r.Guest.Joins != "" {
-		return l.joining(ctx, r)
+		return joining(ctx, l, r)
 	}
 	g.joined = namespaces.NewNet
 	g.spawner, err = l.spawnerBeside(r)
