@@ -37,7 +37,7 @@ HOST_FILES := 10-emperor.network:$(PREFIX)/lib/systemd/network/10-emperor.networ
 	nftables.service.conf:$(PREFIX)/lib/systemd/system/nftables.service.d/10-emperor.conf
 
 .PHONY: install
-install: build ## install the programs and manual pages under PREFIX (/usr/local)
+install: beside-install build ## install the programs and manual pages under PREFIX (/usr/local)
 	install -d $(BINDIR) $(LIBEXEC) $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8
 	install $(OWNER) -m 755 $(EMPERORS:%=$(BIN)/%) $(LIBEXEC)
 	install $(OWNER) -m 711 $(VASSALS:%=$(BIN)/%) $(LIBEXEC)
@@ -50,13 +50,17 @@ install: build ## install the programs and manual pages under PREFIX (/usr/local
 	$(if $(OWNER),$(foreach f,$(HOST_FILES),install -D -m 644 contrib/network/$(subst :, $(DESTDIR),$(f)) &&) true)
 
 .PHONY: uninstall
-uninstall: ## remove what install has put there
+uninstall: beside-uninstall ## remove what install has put there
 	rm -f $(BINDIR)/emperor $(BINDIR)/vassal $(HELPERS:%=$(LIBEXEC)/%) $(FORMER:%=$(BINDIR)/%)
 	-rmdir $(LIBEXEC)
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man5/%,$(filter %.5,$(MANUALS)))
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man7/%,$(filter %.7,$(MANUALS)))
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man8/%,$(filter %.8,$(MANUALS)))
 	rm -f $(foreach f,$(HOST_FILES),$(DESTDIR)$(lastword $(subst :, ,$(f))))
+
+.PHONY: beside-install beside-uninstall
+beside-install beside-uninstall:
+	@sh packaging/beside.sh $(@:beside-%=%) "$(DESTDIR)" "$(PREFIX)" "$(FORCE)"
 
 .PHONY: packages
 packages: ## .deb and .rpm of this commit in dist/, with checksums and an SBOM

@@ -28,7 +28,8 @@ export CGO_ENABLED="${CGO_ENABLED:-0}"
 
 # Functions of the network run once for each launch, and most of their time is the kernel's. Without inlining
 # emperor is 0.2 MB smaller.
-cold="-gcflags=github.com/emperor-go/emperor/pkg/network/...=-l"
+module=github.com/emperor-go/emperor
+cold="-gcflags=$module/pkg/network/...=-l -gcflags=$module/internal/cni=-l -gcflags=$module/internal/dns/...=-l"
 for library in google/nftables vishvananda mdlayher containernetworking; do
 	cold="$cold -gcflags=github.com/$library/...=-l"
 done

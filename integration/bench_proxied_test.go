@@ -43,7 +43,7 @@ server { listen 127.0.0.1:7512; location / { include /etc/nginx/fastcgi_params; 
 	// worker has the one of its router.
 	for _, beside := range []*exec.Cmd{
 		w.inside("taskset", "-c", "1", "nginx", "-c", w.path("nginx.conf")),
-		w.inside("taskset", "-c", "0", program("vassal-server"), "--http-socket", "127.0.0.1:7531", "--static-map", "/="+w.path("www"), "--disable-logging"),
+		w.inside("taskset", "-c", "0", program("vassal-server"), "--http-socket", "127.0.0.1:7531", "--http-socket", w.path("behind"), "--static-map", "/="+w.path("www"), "--disable-logging"),
 	} {
 		beside.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		if err := beside.Start(); err != nil {
@@ -67,6 +67,11 @@ server { listen 127.0.0.1:7512; location / { include /etc/nginx/fastcgi_params; 
 			[]string{"--fastcgi-socket", "127.0.0.1:7521", "--static-map", files},
 		},
 		{ // uWSGI's router speaks its own protocol to the server behind it, which is uWSGI
+			"before a command", "127.0.0.1:7521",
+			[]string{"--http-socket", "127.0.0.1:7521", "--http-to", w.path("behind")},
+			[]string{"--plugin", "http", "--http", "127.0.0.1:7521", "--http-keepalive", "--http-to", w.path("uwsgi"), "--socket", w.path("uwsgi"), "--static-map", files},
+		},
+		{ // the same by TCP
 			"before HTTP", "127.0.0.1:7521",
 			[]string{"--http-socket", "127.0.0.1:7521", "--http-to", "127.0.0.1:7531"},
 			[]string{"--plugin", "http", "--http", "127.0.0.1:7521", "--http-keepalive", "--static-map", files},

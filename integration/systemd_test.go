@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +67,51 @@ func TestInstalledUnitIsVerified(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	install("uninstall")
+	nothing(t, root)
+}
+
+// Beside an installed package `make install` refuses, and with the package's prefix also `make uninstall`: nothing is
+// written or removed. FORCE=yes and a prefix of one user are permitted.
+func TestInstallBesideAPackage(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	list := filepath.Join(root, "var/lib/dpkg/info/emperor.list")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(list), 0o755), os.WriteFile(list, []byte("/usr/bin\n/usr/bin/emperor\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	run := func(target string, more ...string) (string, error) {
+		out, err := exec.Command("make", append([]string{"-C", "..", "-o", "build", target, "BIN=" + os.Getenv(binEnv), "DESTDIR=" + root}, more...)...).CombinedOutput()
+		return string(out), err
+	}
+	for _, c := range []struct{ target, prefix, says string }{
+		{"install", "/usr/local", "the package emperor is installed, and /usr/local/bin/emperor would run in place of /usr/bin/emperor"},
+		{"install", "/usr", "/usr has the files of the package emperor, which the next upgrade puts back"},
+		{"uninstall", "/usr", "/usr has the files of the package emperor"},
+	} {
+		out, err := run(c.target, "PREFIX="+c.prefix)
+		if err == nil || !strings.Contains(out, c.says) || !strings.Contains(out, "FORCE=yes") || !strings.Contains(out, "apt remove emperor") {
+			t.Errorf("make %s PREFIX=%s: %v\n%s", c.target, c.prefix, err, out)
+		}
+		if _, err := os.Stat(filepath.Join(root, "usr")); err == nil {
+			t.Fatalf("make %s PREFIX=%s has installed files", c.target, c.prefix)
+		}
+	}
+	for _, more := range [][]string{{"FORCE=yes"}, {"PREFIX=/home/her/.local"}} {
+		for _, target := range []string{"install", "uninstall"} {
+			if out, err := run(target, more...); err != nil {
+				t.Errorf("make %s %v: %v\n%s", target, more, err, out)
+			}
+		}
+	}
+	if err := os.Remove(list); err != nil {
+		t.Fatal(err)
+	}
+	nothing(t, root)
+}
+
+// nothing checks that no file is left below a directory.
+func nothing(t *testing.T, root string) {
+	t.Helper()
 	for _, left := range files(root) {
 		if info, err := os.Stat(filepath.Join(root, left)); err != nil || !info.IsDir() {
 			t.Errorf("left behind: %s", left)

@@ -1,19 +1,14 @@
 package webserver
 
 import (
-	"bufio"
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/emperor-go/emperor/internal/uwsgiproto"
 	"github.com/emperor-go/emperor/pkg/config/serving"
@@ -38,83 +33,6 @@ func behindOf(b serving.Behind) (*target, error) {
 	t, err := parseTarget(b.Address)
 	t.protocol, t.own = b.Protocol, true
 	return &t, err
-}
-
-// roundTrip passes a request on in the protocol of its target.
-type roundTrip struct {
-	dial dialer
-	http http.RoundTripper
-}
-
-// RoundTrip implements http.RoundTripper.
-func (r roundTrip) RoundTrip(out *http.Request) (*http.Response, error) {
-	t, _ := out.Context().Value(targetKey{}).(target)
-	if t.protocol != "uwsgi" {
-		return r.http.RoundTrip(out)
-	}
-	x, _ := out.Context().Value(exchangeKey{}).(*exchange)
-	packet, err := packetOf(x, out)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := r.dial(out.Context(), t)
-	if err != nil {
-		return nil, err
-	}
-	stop := context.AfterFunc(out.Context(), func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	answer, err := exchangeUwsgi(conn, packet, out)
-	if err != nil {
-		stop()
-		conn.Close()
-		return nil, cmp.Or(context.Cause(out.Context()), err)
-	}
-	answer.Body = &endOfConn{answer.Body, conn, stop}
-	return answer, nil
-}
-
-// exchangeUwsgi writes a request and reads the head of its answer, which may come before the
-// whole body is sent.
-func exchangeUwsgi(conn net.Conn, packet []byte, out *http.Request) (*http.Response, error) {
-	if _, err := conn.Write(packet); err != nil {
-		return nil, err
-	}
-	sent := make(chan error, 1)
-	go func() {
-		var err error
-		if out.Body != nil {
-			_, err = io.Copy(conn, out.Body)
-			out.Body.Close()
-		}
-		if err != nil { // a program would accept an incomplete body as complete
-			conn.Close()
-		}
-		sent <- err
-	}()
-	answer, err := http.ReadResponse(bufio.NewReader(conn), out)
-	if err == nil {
-		return answer, nil
-	}
-	select {
-	case failed := <-sent:
-		err = cmp.Or(failed, err)
-	default:
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		err = errors.New("it closed the connection without an answer")
-	}
-	return nil, err
-}
-
-// endOfConn is a body that closes its connection at its end.
-type endOfConn struct {
-	io.ReadCloser
-	conn net.Conn
-	stop func() bool
-}
-
-func (b *endOfConn) Close() error {
-	b.stop()
-	return errors.Join(b.ReadCloser.Close(), b.conn.Close())
 }
 
 // packetOf encodes the variables of a request: the frontend's own when its protocol has

@@ -13,14 +13,14 @@ import (
 // Requests of files are read and answered here, with about half of the work of net/http: no goroutine,
 // context or header table for each request, and few changes of deadlines. It takes only the requests that
 // directRequest reads; net/http gets the connection, with all bytes that were read, at the first other one,
-// and at the first one that no file answers. Files, headers, logs and statistics are the same for both.
+// and at the first one that neither a file nor relay.go answers. Files, headers, logs and statistics are the same for both.
 
 // directHead is the largest head of a request that is read here.
 const directHead = 4 << 10
 
-// answersDirectly reports whether files may answer before net/http has read the request.
+// answersDirectly reports whether a file or a server behind this one may answer before net/http has read the request.
 func (s *server) answersDirectly(l *listener) bool {
-	return len(s.answers.files.maps) > 0 && len(s.answers.rules.list) == 0 && s.config.Options.RequestTimeout == 0 && l.proxied == nil
+	return (len(s.answers.files.maps) > 0 || s.answers.passes(l.behind)) && len(s.answers.rules.list) == 0 && s.config.Options.RequestTimeout == 0 && l.proxied == nil
 }
 
 // serveHTTP serves a socket of HTTP until it is stopped.
@@ -153,7 +153,7 @@ func (d *direct) await(patience time.Duration) (err error) {
 	return err
 }
 
-// answer answers the request, if a file does.
+// answer answers the request, if a file or another server does.
 func (d *direct) answer() (answered bool) {
 	s, r := d.server, &d.request
 	d.w.begin(&r.Request)
@@ -173,7 +173,7 @@ func (d *direct) answer() (answered bool) {
 			s.counters.active.Add(-1)
 		}
 	}()
-	answered = s.answers.file(x)
+	answered = s.answers.file(x) || d.pass()
 	panics = false
 	if answered {
 		x.result.failed = d.w.finish() != nil || x.result.failed

@@ -19,11 +19,15 @@ type directWriter struct {
 	out    []byte // head and body that wait; its memory is used again
 	body   int64  // bytes of the body so far
 	length int64  // of the Content-Length; -1: it is not known yet
-	err    error
-	ends   bool // the connection ends after the answer
+	// chunked sends a body of unknown length in parts, with the trailer after it.
+	chunked bool
+	trailer http.Header
+	kind    string // Content-Type of a body without one
+	err     error
+	ends    bool // the connection ends after the answer
 }
 
-var closes = []string{"close"}
+var closes, inParts = []string{"close"}, []string{"chunked"}
 
 // keptOut is the most memory that a connection without a request keeps for its next answer.
 const keptOut = 32 << 10
@@ -43,14 +47,48 @@ func (w *directWriter) WriteHeader(status int) {
 	}
 	w.status = status
 	if !hasBody(status) {
-		w.length = 0
+		w.length, w.chunked = 0, false
+		if delete(w.header, "Content-Length"); status == http.StatusNotModified {
+			delete(w.header, "Content-Type")
+		}
 		w.head()
 	} else if text := w.header["Content-Length"]; len(text) == 1 {
 		if n, err := strconv.ParseInt(text[0], 10, 64); err == nil {
 			w.length = n
 			w.head()
 		}
+	} else if w.chunked {
+		if w.chunked = !w.silent; w.chunked {
+			w.header["Transfer-Encoding"] = inParts
+			w.head()
+		}
 	}
+}
+
+// inform sends an informational answer at once.
+func (w *directWriter) inform(a *http.Response) {
+	b := appendStatus(w.out[:0], a.StatusCode)
+	for name, values := range a.Header {
+		for _, v := range values {
+			b = appendField(b, name, v)
+		}
+	}
+	w.out = append(b, "\r\n\r\n"...)
+	w.flush()
+}
+
+func appendStatus(b []byte, status int) []byte {
+	b = strconv.AppendInt(append(b, "HTTP/1.1 "...), int64(status), 10)
+	b = append(b, ' ')
+	if text := http.StatusText(status); text != "" {
+		return append(b, text...)
+	}
+	return strconv.AppendInt(append(b, "status code "...), int64(status), 10)
+}
+
+// appendField appends the end of the line before it, too.
+func appendField(b []byte, name, value string) []byte {
+	return append(append(append(append(b, '\r', '\n'), name...), ": "...), oneLine(value)...)
 }
 
 // head queues the status line and the headers. The length is known.
@@ -62,16 +100,16 @@ func (w *directWriter) head() {
 	if len(body) > 0 {
 		body = append([]byte(nil), body...)
 	}
-	b := append(w.out[:0], "HTTP/1.1 "...)
-	b = strconv.AppendInt(b, int64(w.status), 10)
-	b = append(b, ' ')
-	b = append(b, http.StatusText(w.status)...)
+	b := appendStatus(w.out[:0], w.status)
 	if w.header["Date"] == nil {
 		b = append(append(b, "\r\nDate: "...), date()...)
 	}
+	if w.kind != "" {
+		b = appendField(b, "Content-Type", w.kind)
+	}
 	for name, values := range w.header {
 		for _, v := range values {
-			b = append(append(append(append(b, '\r', '\n'), name...), ": "...), oneLine(v)...)
+			b = appendField(b, name, v)
 		}
 	}
 	w.out = append(append(b, "\r\n\r\n"...), body...)
@@ -96,6 +134,14 @@ func (w *directWriter) Write(b []byte) (int, error) {
 	w.body += int64(len(b))
 	if w.silent {
 		return len(b), nil
+	}
+	if w.chunked {
+		w.out = strconv.AppendInt(w.out, int64(len(b)), 16)
+		w.out = append(append(append(w.out, "\r\n"...), b...), "\r\n"...)
+		if len(w.out) > keptOut/2 {
+			w.flush()
+		}
+		return len(b), w.err
 	}
 	if w.length >= 0 && len(w.out)+len(b) > keptOut {
 		w.flush()
@@ -132,7 +178,10 @@ func (w *directWriter) flush() {
 // finish sends the rest. After an error the connection ends.
 func (w *directWriter) finish() error {
 	w.WriteHeader(http.StatusOK)
-	if w.length < 0 {
+	switch {
+	case w.chunked:
+		w.end()
+	case w.length < 0:
 		if w.header["Content-Type"] == nil && len(w.out) > 0 {
 			w.header.Set("Content-Type", http.DetectContentType(w.out))
 		}
@@ -141,7 +190,7 @@ func (w *directWriter) finish() error {
 		}
 		w.head()
 	}
-	if w.flush(); w.err == nil && !w.silent && w.body != w.length {
+	if w.flush(); w.err == nil && !w.silent && !w.chunked && w.body != w.length {
 		w.err = io.ErrShortWrite
 	}
 	if w.err != nil {
@@ -151,6 +200,20 @@ func (w *directWriter) finish() error {
 		w.out = nil
 	}
 	return w.err
+}
+
+// end queues the end of a body in parts.
+func (w *directWriter) end() {
+	if w.err != nil {
+		return
+	}
+	b := append(w.out, '0')
+	for name, values := range w.trailer {
+		for _, v := range values {
+			b = appendField(b, name, v)
+		}
+	}
+	w.out = append(b, "\r\n\r\n"...)
 }
 
 // dated is the text of a Date header and its second.

@@ -51,7 +51,7 @@ func (a *answers) open(o *serving.Options, log *slog.Logger) (err error) {
 		a.cgi = append(a.cgi, p)
 	}
 	if len(o.Behind) > 0 {
-		a.behind = &proxy{handler: newReverseProxy(true, 0, log)}
+		a.behind = &proxy{trust: true, log: log, handler: newReverseProxy(true, 0, log)}
 	}
 	if len(o.HTTPTo) > 0 {
 		a.proxy, err = newProxy(o.HTTPTo, o.Log.ForwardedFor, o.HTTPToWait, log)

@@ -23,20 +23,23 @@ import (
 type proxy struct {
 	targets []target
 	turn    atomic.Uint64
+	trust   bool // addresses of an earlier proxy are passed on
+	log     *slog.Logger
 	handler *httputil.ReverseProxy
 }
 
 type target struct {
 	network, address, host string
 	protocol               string // uwsgi; otherwise HTTP
-	own                    bool   // the target is the command behind this server, which does not count as an additional proxy
+	pool                   *pool
+	own                    bool // the target is the command behind this server, which does not count as an additional proxy
 }
 
 // parseTarget parses an address, also after http://, or the path of a unix socket after unix:.
 func parseTarget(s string) (t target, err error) {
 	s = strings.TrimSuffix(strings.TrimPrefix(s, "http://"), "/")
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
-		return target{network: "unix", address: path, host: "localhost"}, nil
+		return target{network: "unix", address: path, host: "localhost", pool: &pool{}}, nil
 	}
 	to, err := address.Parse(s)
 	switch {
@@ -45,9 +48,9 @@ func parseTarget(s string) (t target, err error) {
 	case to.Path != "" && !strings.ContainsAny(s, "/@"): // a host rather than a socket
 		return t, fmt.Errorf("%q has no port (unix:%s is a socket)", s, s)
 	case to.Path != "":
-		return target{network: "unix", address: to.Path, host: "localhost"}, nil
+		return target{network: "unix", address: to.Path, host: "localhost", pool: &pool{}}, nil
 	}
-	return target{network: "tcp", address: to.Dialed(), host: to.Dialed()}, nil
+	return target{network: "tcp", address: to.Dialed(), host: to.Dialed(), pool: &pool{}}, nil
 }
 
 // targetKey and exchangeKey are the context keys of a passed-on request, for its target and
@@ -60,7 +63,7 @@ type (
 // newProxy makes a proxy. With trust, it passes on the addresses that an earlier proxy has put
 // into X-Forwarded-For. A request waits up to the given time for a server that does not listen.
 func newProxy(addresses []string, trust bool, wait time.Duration, log *slog.Logger) (*proxy, error) {
-	p := &proxy{}
+	p := &proxy{trust: trust, log: log, handler: newReverseProxy(trust, wait, log)}
 	for _, a := range addresses {
 		t, err := parseTarget(a)
 		if err != nil {
@@ -68,12 +71,11 @@ func newProxy(addresses []string, trust bool, wait time.Duration, log *slog.Logg
 		}
 		p.targets = append(p.targets, t)
 	}
-	p.handler = newReverseProxy(trust, wait, log)
 	return p, nil
 }
 
 func newReverseProxy(trust bool, wait time.Duration, log *slog.Logger) *httputil.ReverseProxy {
-	plain := &net.Dialer{Timeout: 10 * time.Second}
+	plain := &net.Dialer{Timeout: dialTimeout}
 	dial := patient(wait, func(ctx context.Context, t target) (net.Conn, error) {
 		return plain.DialContext(ctx, t.network, t.address)
 	})
@@ -90,32 +92,41 @@ func newReverseProxy(trust bool, wait time.Duration, log *slog.Logger) *httputil
 				t, _ := ctx.Value(targetKey{}).(target)
 				return dial(ctx, t)
 			},
-			// A server may close a kept connection just when a request is sent on it, and a
-			// request that is not idempotent could not be repeated.
 			DisableKeepAlives: true, DisableCompression: true,
 		}},
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		BufferPool: copyBuffers{},
+		ErrorLog:   slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			status := http.StatusBadGateway
-			var large *http.MaxBytesError
-			switch {
-			case errors.Is(context.Cause(r.Context()), errTooLong):
-				status = http.StatusGatewayTimeout
-			case errors.As(err, &large):
-				status = http.StatusRequestEntityTooLarge
-			case errors.Is(err, errLength):
-				status = http.StatusLengthRequired
-			case errors.Is(err, uwsgiproto.ErrTooLarge):
-				status = http.StatusRequestHeaderFieldsTooLarge
-			case r.Context().Err() == nil:
-				log.Warn("cannot pass a request on", "error", err)
+			if errors.Is(context.Cause(r.Context()), errTooLong) {
+				err = errTooLong
 			}
-			http.Error(w, strings.ToLower(http.StatusText(status)), status)
+			refuseProxied(w, err, r.Context().Err() != nil, log)
 		},
 	}
 }
 
+// refuseProxied answers a request that no target has answered. left: its client has left.
+func refuseProxied(w http.ResponseWriter, err error, left bool, log *slog.Logger) {
+	status := http.StatusBadGateway
+	var large *http.MaxBytesError
+	switch {
+	case errors.Is(err, errTooLong):
+		status = http.StatusGatewayTimeout
+	case errors.As(err, &large):
+		status = http.StatusRequestEntityTooLarge
+	case errors.Is(err, errLength):
+		status = http.StatusLengthRequired
+	case errors.Is(err, uwsgiproto.ErrTooLarge):
+		status = http.StatusRequestHeaderFieldsTooLarge
+	case !left:
+		log.Warn("cannot pass a request on", "error", err)
+	}
+	http.Error(w, strings.ToLower(http.StatusText(status)), status)
+}
+
 const (
+	// dialTimeout limits one attempt to connect.
+	dialTimeout = 10 * time.Second
 	// dialFirst and dialMax bound the pause between two attempts to connect.
 	dialFirst = 5 * time.Millisecond
 	dialMax   = 100 * time.Millisecond
@@ -124,18 +135,22 @@ const (
 // dialer connects to a target.
 type dialer func(ctx context.Context, t target) (net.Conn, error)
 
-// patient connects again while no process listens at the target, for at most the given time.
+// patient connects again while no process listens at the target, for at most the given time, and while the
+// queue of its unix socket is full (EAGAIN in unix(7)).
 func patient(wait time.Duration, dial dialer) dialer {
-	if wait == 0 {
-		return dial
-	}
 	return func(ctx context.Context, t target) (net.Conn, error) {
-		until := time.Now().Add(wait)
+		begun := time.Now()
 		pauses := backoff.Pauses{First: dialFirst, Longest: dialMax}
 		for {
 			conn, err := dial(ctx, t)
-			absent := errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT)
-			if !absent || time.Now().After(until) {
+			limit := time.Duration(-1)
+			switch {
+			case errors.Is(err, syscall.EAGAIN):
+				limit = max(wait, dialTimeout)
+			case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
+				limit = wait
+			}
+			if limit <= 0 || time.Since(begun) > limit {
 				return conn, err
 			}
 			if pauses.Wait(ctx) != nil {
@@ -146,11 +161,11 @@ func patient(wait time.Duration, dial dialer) dialer {
 }
 
 func (p *proxy) serve(x *exchange) {
-	t := p.targets[(p.turn.Add(1)-1)%uint64(len(p.targets))]
-	p.pass(x, t)
+	p.pass(x, *p.next())
 }
 
 func (p *proxy) pass(x *exchange, t target) {
+	t.pool.pause(relaySilence) // this request has a connection of its own, and must not wait for an idle one
 	x.duplex()
 	ctx := context.WithValue(x.r.Context(), targetKey{}, t)
 	if t.protocol == "uwsgi" {
@@ -158,6 +173,13 @@ func (p *proxy) pass(x *exchange, t target) {
 	}
 	p.handler.ServeHTTP(x, x.r.WithContext(ctx))
 }
+
+// Headers that name the client of an earlier proxy.
+const (
+	forwardedFor   = "X-Forwarded-For"
+	forwardedHost  = "X-Forwarded-Host"
+	forwardedProto = "X-Forwarded-Proto"
+)
 
 // forward adds the client's address to a passed-on request. In the uwsgi protocol variables
 // carry it. For its own command this server is not an additional proxy: it keeps the addresses
@@ -169,17 +191,17 @@ func forward(r *httputil.ProxyRequest, t target, trust bool) {
 		}
 	}
 	if t.protocol == "uwsgi" {
-		forwarded("X-Forwarded-For")
-		forwarded("X-Forwarded-Host")
-		forwarded("X-Forwarded-Proto")
+		forwarded(forwardedFor)
+		forwarded(forwardedHost)
+		forwarded(forwardedProto)
 		return
 	}
 	if trust || t.own {
-		forwarded("X-Forwarded-For")
+		forwarded(forwardedFor)
 	}
 	r.SetXForwarded()
 	if t.own {
-		forwarded("X-Forwarded-Host")
-		forwarded("X-Forwarded-Proto")
+		forwarded(forwardedHost)
+		forwarded(forwardedProto)
 	}
 }

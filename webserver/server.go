@@ -78,6 +78,7 @@ type server struct {
 	serves   []func() error             // functions that accept, one for each socket
 	stops    []func(last time.Duration) // functions that end them, after that time
 	failed   chan error                 // the results of serves
+	accepts  []chan struct{}            // for each socket; closed when it is not accepted from any more
 	// handed reports for each socket whether another server of this process accepts from it, which has the
 	// counters, too. Nil: there is no such server.
 	handed []bool
@@ -174,7 +175,23 @@ func (s *server) open() error {
 func (s *server) begin() {
 	s.failed = make(chan error, len(s.serves))
 	for _, serve := range s.serves {
-		go func() { s.failed <- serve() }()
+		ended := make(chan struct{})
+		s.accepts = append(s.accepts, ended)
+		go func() {
+			err := serve()
+			close(ended)
+			s.failed <- err
+		}()
+	}
+}
+
+// awaitHandover waits until the server accepts no more from sockets that another server of this process
+// accepts from. It is called after retire.
+func (s *server) awaitHandover() {
+	for i, ended := range s.accepts {
+		if s.handed[i] {
+			<-ended
+		}
 	}
 }
 

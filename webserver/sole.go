@@ -67,7 +67,13 @@ func newSole(o *serving.Options, c Config) *sole {
 // sockets.
 func (s *sole) serve(signals <-chan os.Signal) error {
 	err := s.run(signals)
-	discard(s.bound)
+	if s.pipe.Held() { // the next process of the vassal goes on with them
+		for _, one := range s.bound {
+			one.Close()
+		}
+	} else {
+		discard(s.bound)
+	}
 	s.close(err, len(s.leaving) > 0)
 	return err
 }
@@ -94,6 +100,10 @@ func (s *sole) run(signals <-chan os.Signal) error {
 			s.signal(sig)
 		case a := <-s.reload.made:
 			if err := s.reload.end(s, a); err != nil {
+				return err
+			}
+		case a := <-s.reload.settled:
+			if err := s.reload.settle(s, a); err != nil {
 				return err
 			}
 		case <-s.reload.late.C:

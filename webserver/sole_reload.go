@@ -18,8 +18,9 @@ import (
 type attempts struct {
 	make    func(c *Config, before *server) (*server, error) // newServer
 	made    chan *attempt
-	current *attempt // the last one; nil: it has ended
-	next    *attempt // begins when the current one has ended; nil: none
+	settled chan *attempt // in effect: the server before does not accept any more
+	current *attempt      // the last one; nil: it has ended
+	next    *attempt      // begins when the current one has ended; nil: none
 	running int
 	late    *time.Timer
 	failing bool // a failure of a reload that the emperor did not order was reported
@@ -32,6 +33,7 @@ type attempt struct {
 	first   bool             // of the process
 	options *serving.Options // nil: those in effect when it begins
 	server  *server
+	taken   bool // it is in effect, but for the last connections of the server before
 	err     error
 }
 
@@ -47,7 +49,7 @@ var (
 )
 
 func newAttempts() attempts {
-	t := attempts{make: newServer, made: make(chan *attempt), late: time.NewTimer(time.Hour)}
+	t := attempts{make: newServer, made: make(chan *attempt), settled: make(chan *attempt, 1), late: time.NewTimer(time.Hour)}
 	t.late.Stop()
 	return t
 }
@@ -77,12 +79,12 @@ func (s *sole) ask(a *attempt) {
 		s.conclude(a, a.err)
 	case t.current == nil:
 		t.begin(s, a)
-	case t.current.first || a.order == nil && t.next == nil:
+	case a.order == nil && t.next != nil: // the one that waits reads the files, too
+	case a.order == nil || t.current.first || t.current.taken:
 		if t.next != nil {
 			s.conclude(t.next, errOvertaken)
 		}
 		t.next = a
-	case a.order == nil: // an order waits
 	default:
 		s.conclude(t.current, errOvertaken)
 		t.begin(s, a)
@@ -126,7 +128,19 @@ func (t *attempts) end(s *sole, a *attempt) error {
 			a.server.abandon()
 		}
 	}
+	if a.taken {
+		t.late.Stop()
+		return nil
+	}
 	return t.over(s, err)
+}
+
+// settle is end for an attempt that is in effect.
+func (t *attempts) settle(s *sole, a *attempt) error {
+	if a != t.current { // a stop has ended it
+		return nil
+	}
+	return t.over(s, nil)
 }
 
 // tooLate is end for an attempt that takes too long.
@@ -153,7 +167,9 @@ func (t *attempts) over(s *sole, err error) error {
 // stop ends all attempts.
 func (t *attempts) stop(s *sole) {
 	for _, a := range []*attempt{t.current, t.next} {
-		if a != nil && !a.first {
+		if a != nil && a.taken {
+			s.conclude(a, nil)
+		} else if a != nil && !a.first {
 			s.conclude(a, errStopping)
 		}
 	}
@@ -161,7 +177,8 @@ func (t *attempts) stop(s *sole) {
 	t.late.Stop()
 }
 
-// take puts the server of an attempt into effect. The one before leaves.
+// take puts the server of an attempt into effect. The one before leaves. A reload is not reported before it
+// accepts no more: the next connection gets an answer of the new server.
 func (s *sole) take(a *attempt) error {
 	list, made, err := s.bind(a.options)
 	if err != nil {
@@ -191,6 +208,11 @@ func (s *sole) take(a *attempt) error {
 		}
 		s.now.counters.renew()
 		s.dismiss(before)
+		a.taken = true
+		go func() {
+			before.awaitHandover()
+			s.reload.settled <- a
+		}()
 	}
 	return nil
 }

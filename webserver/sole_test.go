@@ -1,6 +1,7 @@
 package webserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -195,6 +196,55 @@ func TestReloadInPlace(t *testing.T) {
 	}
 	if _, err := os.Stat(a.path("two")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the path is left: %v", err)
+	}
+}
+
+// A reload is reported when the server before does not accept any more: a connection that is made after the
+// report gets the new answer. An order that comes meanwhile waits for the report.
+func TestReloadIsReportedAtItsEnd(t *testing.T) {
+	accepted, release := make(chan struct{}), make(chan struct{})
+	a := startAlone(t, func(c *Config, before *server) (*server, error) {
+		s, err := newServer(c, before)
+		if err == nil && before == nil {
+			s.web.ConnContext = func(ctx context.Context, n net.Conn) context.Context {
+				accepted <- struct{}{}
+				<-release
+				return keepConn(ctx, n)
+			}
+		}
+		return s, err
+	})
+	early, err := net.Dial("unix", a.path("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer early.Close()
+	<-accepted
+	one := []string{"http-socket " + a.path("one")}
+	a.order(written(t, one, "route-run = send:second"))
+	if got := a.says("one"); got != "second" { // the one before is busy
+		t.Error(got)
+	}
+	a.order(written(t, one, "route-run = send:third"))
+	a.signals <- syscall.SIGHUP // for the files that the order will read, too
+	time.Sleep(50 * time.Millisecond)
+	if n, err := a.orders.TakeNotice(); !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("%+v, %v before its end", n, err)
+	}
+	close(release)
+	a.serial--
+	a.answered(wire.Ready, "")
+	a.serial++
+	a.answered(wire.Ready, "")
+	if got := a.says("one"); got != "third" {
+		t.Error(got)
+	}
+	if got := requested(t, early); got != "first" {
+		t.Errorf("a connection of before got %q", got)
+	}
+	a.signals <- syscall.SIGTERM
+	if err := <-a.ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -2,6 +2,6 @@
 // without rights, because it parses bytes that vassals send. The emperor starts it.
 package main
 
-import "github.com/emperor-go/emperor/pkg/network/dns/responder"
+import "github.com/emperor-go/emperor/internal/dns/responder"
 
 func main() { responder.Main() }

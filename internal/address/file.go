@@ -22,6 +22,13 @@ func FileOf(path string) (File, error) {
 	return File{st.Dev_major, st.Dev_minor, st.Ino, st.Btime}, err
 }
 
+// FileAt returns the file of a descriptor, which may be open with O_PATH.
+func FileAt(fd int) (File, error) {
+	var st unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_BTIME, &st)
+	return File{st.Dev_major, st.Dev_minor, st.Ino, st.Btime}, err
+}
+
 // Is reports whether a path still names this file.
 func (f File) Is(path string) bool {
 	now, err := FileOf(path)

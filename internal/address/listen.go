@@ -43,6 +43,21 @@ func Listen(text string, o Options) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return o.listening(fd, text, to)
+}
+
+// ListenWith is Listen with a unix socket that has no address yet, of which it takes ownership.
+func ListenWith(fd int, text string, o Options) (*os.File, error) {
+	to, err := SockaddrOf(text)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return o.listening(fd, text, to)
+}
+
+// listening makes a socket listen. On failure it closes it.
+func (o Options) listening(fd int, text string, to unix.Sockaddr) (*os.File, error) {
 	f := os.NewFile(uintptr(fd), text)
 	if err := o.bind(fd, to); err != nil {
 		f.Close()
@@ -181,11 +196,14 @@ func set(fd int, list []setting) error {
 }
 
 // Resume listens again on a bound socket, with the queue of o. It reports whether the socket has
-// the options that Listen would set.
+// the options that Listen would set, and its path the owner and the mode.
 func (o Options) Resume(fd int, text string) bool {
 	to, err := SockaddrOf(text)
 	if err != nil {
 		return false
+	}
+	if u, ok := to.(*unix.SockaddrUnix); ok {
+		return (Abstract(u.Name) || o.ownAgain(u.Name)) && unix.Listen(fd, o.Backlog) == nil
 	}
 	for _, x := range o.settings(to) {
 		if on, err := unix.GetsockoptInt(fd, x.level, x.name); err != nil || (on != 0) != x.wanted {
@@ -203,6 +221,23 @@ func (o Options) besideFour(to unix.Sockaddr) bool {
 		four, ok := other.(*unix.SockaddrInet4)
 		return err == nil && ok && four.Port == six.Port
 	})
+}
+
+// ownAgain gives an existing path its owner and mode. It reports whether the path is as a new one would be.
+func (o Options) ownAgain(path string) bool {
+	var st unix.Stat_t
+	if o.own(path) != nil || unix.Lstat(path, &st) != nil {
+		return false
+	}
+	if o.UID < 0 && int(st.Uid) != os.Geteuid() {
+		return false
+	}
+	if o.Mode != nil {
+		return true
+	}
+	umask := unix.Umask(0)
+	unix.Umask(umask)
+	return fs.FileMode(st.Mode).Perm() == fs.ModePerm&^fs.FileMode(umask)
 }
 
 // own sets owner and mode of a new path.

@@ -4,10 +4,10 @@ import (
 	"os"
 	"slices"
 
+	"github.com/emperor-go/emperor/internal/dns"
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/network"
-	"github.com/emperor-go/emperor/pkg/network/dns"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 

@@ -152,6 +152,40 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
+// bashWords follows the script for bash, which finds the words of the line, and files, by functions of the package
+// bash-completion. Without that package the words are joined again that bash has divided at = and at :.
+const bashWords = `
+__emperor_init_completion()
+{
+    if declare -F _get_comp_words_by_ref >/dev/null 2>&1; then
+        _get_comp_words_by_ref "$@" cur prev words cword
+        return
+    fi
+    _filedir()
+    {
+        local IFS=$'\n' kind=-f
+        [[ $1 != -d ]] || kind=-d
+        compopt -o filenames
+        COMPREPLY+=($(compgen $kind -- "$cur"))
+    }
+    COMPREPLY=()
+    words=()
+    local i word line=$COMP_LINE
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if ((i > 0)) && [[ $line != [[:blank:]]* ]]; then
+            words[${#words[@]}-1]+=$word
+        else
+            words+=("$word")
+        fi
+        line=${line#*"$word"}
+    done
+    cword=$((${#words[@]} - 1))
+    cur=${words[cword]}
+    prev=${words[cword-1]}
+}
+`
+
 // completionCommand prints a completion script for the options of both programs.
 func completionCommand() *cobra.Command {
 	var program string
@@ -173,7 +207,11 @@ func completionCommand() *cobra.Command {
 			case args[0] == "fish":
 				return c.Root().GenFishCompletion(c.OutOrStdout(), true)
 			}
-			return c.Root().GenBashCompletionV2(c.OutOrStdout(), true)
+			err := c.Root().GenBashCompletionV2(c.OutOrStdout(), true)
+			if err == nil {
+				_, err = io.WriteString(c.OutOrStdout(), bashWords)
+			}
+			return err
 		},
 	}
 	c.Flags().StringVar(&program, "program", "emperor", "program to complete: emperor or vassal")

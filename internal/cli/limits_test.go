@@ -23,7 +23,7 @@ func TestLimitsAreShown(t *testing.T) {
 		t.Errorf("a column for tasks that no controller counts:\n%s", none)
 	}
 	wide := vassalTable([]control.Vassal{v, free}, time.Now())
-	wide.widen([]control.Vassal{v, free})
+	wide.addOwners([]control.Vassal{v, free})
 	for name, text := range map[string]string{
 		"list": wide.text(false), "top": strings.Join(topText([]busyVassal{{Vassal: v}}, "cpu", time.Now()), "\n"), "status": factsText(statusFacts(control.Status{Vassal: v}, time.Now())),
 	} {

@@ -172,7 +172,7 @@ func (l *listing) fetch(ctx context.Context) (string, error) {
 	if l.form == "table" {
 		t.fit(l.width)
 	} else {
-		t.widen(vassals)
+		t.addOwners(vassals)
 	}
 	return t.text(l.colored), nil
 }
@@ -268,7 +268,7 @@ func stateNames() (names []string) {
 // columns are the columns of the table of vassals. When a line does not fit, the columns with the
 // highest rank are left out first; rank 0 stays.
 var columns = []column{
-	{name: "NAME", least: 12},
+	{name: "NAME", least: 12, fair: 16},
 	{name: "STATE", state: true},
 	{name: "SINCE"},
 	{name: "PID", rank: 4},
@@ -278,8 +278,8 @@ var columns = []column{
 	{name: "MEMORY", rank: 5},
 	{name: "TASKS", rank: 6},
 	{name: "CPU", rank: 7},
-	{name: "ADDRESS", rank: 1, least: 14},
-	{name: "ERROR OR STATUS", least: 20},
+	{name: "ADDRESS", rank: 1, least: 14, fair: 15},
+	{name: "ERROR OR STATUS", least: 18},
 }
 
 // vassalTable returns a table with a line for each vassal. Memory and tasks have the limit beside the use; without a
@@ -304,8 +304,8 @@ func vassalTable(vassals []control.Vassal, now time.Time) *table {
 	return t
 }
 
-// widen adds the owners of the files, and how often limits were met.
-func (t *table) widen(vassals []control.Vassal) {
+// addOwners adds the owners of the files, and how often limits were met.
+func (t *table) addOwners(vassals []control.Vassal) {
 	names := userNames{}
 	t.insert(column{name: "OWNER"}, t.at("USER")+1, func(i int) string { return names.of(&vassals[i].UID) })
 	t.insert(column{name: "LIMITS MET"}, t.at("CPU")+1, func(i int) string { return vassals[i].LimitsMet() })

@@ -17,6 +17,7 @@ type column struct {
 	name  string
 	rank  int  // columns with the highest rank are left out first; 0: never
 	least int  // the smallest width, in terminal cells, to which the column is cut; 0: never cut
+	fair  int  // the width up to which its texts displace other columns; 0: any
 	state bool // the column contains states of vassals
 	most  int  // the width to which the column is cut; 0: not cut
 }
@@ -70,7 +71,10 @@ func (t *table) fit(width int) {
 	if width <= 0 {
 		return
 	}
-	t.cut(len(t.columns)-1, width) // a long error must not displace other columns
+	for i := range t.columns { // one long name must not displace columns of all vassals
+		t.columns[i].most = t.columns[i].fair
+	}
+	t.cut(len(t.columns)-1, width) // nor must a long error
 	for t.excess(width) > 0 {
 		out, rank := -1, 0
 		for i, c := range t.columns {
@@ -86,7 +90,18 @@ func (t *table) fit(width int) {
 		t.cut(len(t.columns)-1, width)
 	}
 	for i := range t.columns {
+		t.widen(i, width)
+	}
+	for i := range t.columns {
 		t.cut(i, width)
+	}
+}
+
+// widen gives a column that was cut the room that the lines leave.
+func (t *table) widen(i, width int) {
+	c, room := &t.columns[i], -t.excess(width)
+	if c.most > 0 && room > 0 {
+		c.most = max(c.most, t.widths()[i]) + room
 	}
 }
 

@@ -56,6 +56,42 @@ func TestTableFits(t *testing.T) {
 	}
 }
 
+// One long name, or one long address, leaves out no column that a short one would leave: it is cut itself, and has
+// the room that is left. 80 columns always have the state, the time, the restarts, the address and the error.
+func TestLongNameDisplacesNothing(t *testing.T) {
+	long := listed("a-name-of-a-vassal-that-is-very-long-indeed-and-of-one-customer-only.ini", "")
+	wide := listed("店舗の管理-店舗の管理-店舗の管理-店舗の管理-店舗の管理.ini", strings.Repeat("エラー", 30))
+	far := listed("far.ini", "")
+	far.Address = "/run/a/very/long/path/of/one/customer/with/a/socket.sock"
+	header := func(width int, vassals ...control.Vassal) (string, string) {
+		table := vassalTable(vassals, time.Now())
+		table.fit(width)
+		text := table.text(false)
+		first, _, _ := strings.Cut(text, "\n")
+		return strings.Join(strings.Fields(first), " "), text
+	}
+	for _, width := range []int{80, 100, 120, 160} {
+		want, _ := header(width, listed("shop-of-16-le.ini", ""), listed("b.ini", strings.Repeat("x", 90)))
+		got, text := header(width, listed("shop.ini", ""), long, wide, far)
+		if got != want {
+			t.Errorf("on %d cells the columns are\n%s\nand with short names\n%s\n%s", width, got, want, text)
+		}
+		for _, column := range []string{"NAME", "STATE", "SINCE", "RESTARTS", "ADDRESS", "ERROR OR STATUS"} {
+			if !strings.Contains(got, column) {
+				t.Errorf("on %d cells there is no %s:\n%s", width, column, text)
+			}
+		}
+		for line := range strings.Lines(text) {
+			if cells := runewidth.StringWidth(strings.TrimSuffix(line, "\n")); cells > width {
+				t.Errorf("%d cells on %d: %s", cells, width, line)
+			}
+		}
+	}
+	if _, text := header(130, listed("shop.ini", ""), long); !strings.Contains(text, "a-name-of-a-vassal-that-is-very") {
+		t.Errorf("the name is cut although there is room:\n%s", text)
+	}
+}
+
 // Columns begin in the same cell of each line, with wide letters and colours too.
 func TestTableIsAligned(t *testing.T) {
 	table := vassalTable([]control.Vassal{listed("店舗.ini", ""), listed("a.ini", "")}, time.Now())

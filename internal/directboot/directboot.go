@@ -141,7 +141,11 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	if err != nil {
 		return nil, err
 	}
-	r = b.listening.arrange(r)
+	passed, ok := b.listening.given(r.Kept, r.Unbound, who.UID, b.umask)
+	if !ok {
+		return nil, errUnsuited
+	}
+	r = b.listening.arrange(r, passed)
 	if b.server != nil {
 		if r.Server == nil {
 			return nil, errUnsuited
@@ -160,7 +164,7 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	l.BecomeAs(who, b.blamed("cap"))
 	l.Deathsig(r.Deathsig)
 	b.confine(l, int(who.UID))
-	sockets, err := b.listening.add(l, r.Namespaces)
+	sockets, err := b.listening.add(l, r.Namespaces, passed)
 	if err != nil {
 		return nil, err
 	}

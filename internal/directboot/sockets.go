@@ -74,16 +74,22 @@ func (b *Boot) Listening() (list [][2]string) {
 }
 
 // arrange makes room for the sockets in front of the channels to the emperor.
-func (l listening) arrange(r emperor.DirectRequest) emperor.DirectRequest {
+func (l listening) arrange(r emperor.DirectRequest, g given) emperor.DirectRequest {
 	if n := len(l.list); n > 0 {
-		r.Files = slices.Insert(slices.Clone(r.Files), firstFD, slices.Repeat(r.Files[:1], n)...)
+		room := slices.Repeat(r.Files[:1], n)
+		for i, f := range g.files {
+			if f != nil {
+				room[i] = f
+			}
+		}
+		r.Files = slices.Insert(slices.Clone(r.Files), firstFD, room...)
 		r.Pipe, r.Orders = r.Pipe+n, r.Orders+n
 	}
 	return r
 }
 
 // add adds the sockets to a boot, and returns the variables that describe them to the program.
-func (l listening) add(b *bootlist.List, made namespaces.Flags) ([]string, error) {
+func (l listening) add(b *bootlist.List, made namespaces.Flags, g given) ([]string, error) {
 	if len(l.list) == 0 {
 		return nil, nil
 	}
@@ -97,7 +103,9 @@ func (l listening) add(b *bootlist.List, made namespaces.Flags) ([]string, error
 	var names []string
 	b.Step("bind sockets")
 	for i, s := range l.list {
-		if err := b.Listen(l.socket(i, how)); err != nil {
+		made := l.socket(i, how)
+		made.From = g.from[i]
+		if err := b.Listen(made); err != nil {
 			return nil, err
 		}
 		names = append(names, s.Name)

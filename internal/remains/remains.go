@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/emperor-go/emperor/internal/cni"
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/network"
-	"github.com/emperor-go/emperor/pkg/network/cni"
 )
 
 // List names all that is left: the links, and others.

@@ -4,24 +4,57 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // Resumes reports whether Listen with these arguments would make a socket like this one, which
 // another process has bound, and if so listens on it again. A socket of another user does not
-// count: a process that this user has left behind may have it as well.
-func (s *Socket) Resumes(address string, o Options) bool {
-	var st unix.Stat_t
-	if !s.BoundTo(address) || unix.Fstat(int(s.FD()), &st) != nil || int(st.Uid) != os.Geteuid() {
+// count: a process that this user has left behind may have it as well. The path of a unix socket must
+// still lead to it.
+func (s *Socket) Resumes(text string, o Options) bool {
+	if !s.BoundTo(text) || !s.isOurs() {
 		return false
 	}
-	return s.isHere() && o.Resume(int(s.FD()), address)
+	if !address.InFiles(text) {
+		return s.isHere() && o.Resume(int(s.FD()), text)
+	}
+	path := address.Absolute(text)
+	if !s.made.Is(path) || !o.Resume(int(s.FD()), text) {
+		return false
+	}
+	s.path = path
+	return true
+}
+
+// SetFile names the file of a unix socket that another process has bound, by a descriptor of it.
+func (s *Socket) SetFile(fd int) (err error) {
+	s.made, err = address.FileAt(fd)
+	return err
+}
+
+// isOurs reports whether this user has made the socket or, of a unix socket, was the last one to listen on
+// it (SO_PEERCRED of unix(7)): another process may have made that one.
+func (s *Socket) isOurs() bool {
+	if !s.IsPort() {
+		last, err := unix.GetsockoptUcred(int(s.FD()), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		return err == nil && int(last.Uid) == os.Geteuid()
+	}
+	var st unix.Stat_t
+	return unix.Fstat(int(s.FD()), &st) == nil && int(st.Uid) == os.Geteuid()
 }
 
 // GiveUp closes the descriptor of a listening socket and ends the listening, also when other
 // processes have the socket: Listen can make its port or its path again (shutdown(2); a port needs
 // SO_REUSEADDR). Connections in the queue of a TCP socket are reset. In the queue of a unix
-// socket they wait until no process has the socket.
+// socket they wait until no process has the socket. The path of that goes, if it still leads to it.
 func (s *Socket) GiveUp() {
+	if bound, err := unix.Getsockname(int(s.FD())); s.made != (address.File{}) && err == nil {
+		if u, ok := bound.(*unix.SockaddrUnix); ok {
+			s.path = address.Absolute(u.Name)
+			s.Remove()
+		}
+	}
 	_ = unix.Shutdown(int(s.FD()), unix.SHUT_RDWR)
 	s.Close()
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A socket that is given up makes its address free although another process has the socket as
@@ -50,5 +52,64 @@ func TestGiveUp(t *testing.T) {
 		}
 		dial(t, again)
 		again.Close()
+	}
+}
+
+// A kept unix socket goes on while its path leads to it, with the mode that a new one would have.
+func TestResumesPath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	mode := os.FileMode(0o640)
+	o := options()
+	o.Mode = &mode
+	kept := func() *Socket {
+		t.Helper()
+		first := mustListen(t, path, o)
+		s, err := first.As("kept", "passed")
+		if err != nil {
+			t.Fatal(err)
+		}
+		first.Close()
+		file, err := os.OpenFile(path, unix.O_PATH, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if err := s.SetFile(int(file.Fd())); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := kept()
+	mode = 0o600
+	if !s.Resumes(path, o) {
+		t.Error("it does not go on")
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
+		t.Errorf("the mode is %v, %v", info.Mode(), err)
+	}
+	dial(t, s)
+	if s.Resumes(path+"2", o) {
+		t.Error("it goes on at another path")
+	}
+	o.Mode = nil
+	if s.Resumes(path, o) {
+		t.Error("it goes on with a mode that the umask does not give")
+	}
+	o.Mode = &mode
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	other := mustListen(t, path, o)
+	if s.Resumes(path, o) {
+		t.Error("it goes on although its path leads to another socket")
+	}
+	s.GiveUp()
+	dial(t, other)
+	other.Remove()
+	other.Close()
+	s = kept()
+	s.GiveUp()
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("the path of the socket that was given up is left: %v", err)
 	}
 }

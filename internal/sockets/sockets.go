@@ -47,6 +47,18 @@ func Listen(name, address string, o Options) (*Socket, error) {
 	return s, nil
 }
 
+// ListenWith is Listen for the path of a unix socket, with a socket that has no address yet, of which it takes
+// ownership.
+func ListenWith(fd int, name, text string, o Options) (*Socket, error) {
+	s := &Socket{Name: name, Address: text}
+	f, err := address.ListenWith(fd, text, o)
+	if err = s.listensAt(f, err); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("cannot listen on %s %q: %w", name, text, explained(text, err))
+	}
+	return s, nil
+}
+
 // Adopt makes a Socket from a descriptor that listens already. The Socket owns it.
 func Adopt(name, address string, fd int) (*Socket, error) {
 	if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || on == 0 {
@@ -129,6 +141,11 @@ func (s *Socket) listen(o Options) error {
 		return s.inherited(number)
 	}
 	f, err := address.Listen(s.Address, o)
+	return s.listensAt(f, err)
+}
+
+// listensAt takes over the result of address.Listen.
+func (s *Socket) listensAt(f *os.File, err error) error {
 	if err != nil || !address.InFiles(s.Address) {
 		s.file = f
 		return err

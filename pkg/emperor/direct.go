@@ -42,6 +42,8 @@ type DirectRequest struct {
 	// emperor.
 	Files        []*os.File
 	Pipe, Orders int
+	// Kept and Unbound are the ones of the Request.
+	Kept, Unbound []*os.File
 	// Namespaces are those that the child is cloned into, and Keyring: it gets a session keyring.
 	Namespaces namespaces.Flags
 	Keyring    bool

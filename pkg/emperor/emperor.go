@@ -195,6 +195,8 @@ type Request struct {
 	Host Process
 	// Kept are the listening sockets of the generation before. They belong to the loop.
 	Kept namespaces.Sockets
+	// Unbound are unix sockets without an address, for the paths that it binds. They belong to the Launcher.
+	Unbound namespaces.Sockets
 	// Trial: another configuration has been ready before, and runs again unless this one
 	// becomes ready and stays so for a second. Reverted: this is that other configuration, which is used as it
 	// was, with its templates.

@@ -37,7 +37,7 @@ func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 		s.Tenant = &wire.Tenant{Initgroups: o.Tyrant.Initgroups, Allow: o.Tyrant.Allow}
 	}
 	if g.tools.links != nil {
-		s.Links = g.tools.links
+		s.Links, s.Sockets = g.tools.links, g.tools.sockets
 	}
 	s.Wrappers.Before, s.Wrappers.After = templateArgs(o.Templates)
 	return s

@@ -5,10 +5,10 @@ import (
 	"path/filepath"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/dns"
 	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network"
-	"github.com/emperor-go/emperor/pkg/network/dns"
 )
 
 // openNames lets vassals resolve names.

@@ -8,11 +8,11 @@ import (
 
 	"github.com/vishvananda/netns"
 
+	"github.com/emperor-go/emperor/internal/cni"
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network"
-	"github.com/emperor-go/emperor/pkg/network/cni"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 	"github.com/emperor-go/emperor/pkg/wire"
 )

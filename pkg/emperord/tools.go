@@ -15,6 +15,8 @@ type tools struct {
 	spawner *namespaces.Spawner
 	forker  *bootlist.Forker
 	sweeper *namespaces.Sweeper
+	// sockets makes unix sockets of vassals. Nil: vassals have no network of their own.
+	sockets *namespaces.SocketMaker
 	poller  *process.Poller
 	keyring bool // each vassal gets a session keyring of its own
 	// links watches links of vassals that hooks make. Nil: vassals have no network of their own.
@@ -47,11 +49,15 @@ func newTools(o *config.Emperor, in inheritance, program string, log *slog.Logge
 			t.close()
 			return nil, err
 		}
+		t.sockets = namespaces.NewSocketMaker()
 	}
 	return t, nil
 }
 
 func (t *tools) close() {
+	if t.sockets != nil {
+		t.sockets.Close()
+	}
 	if t.links != nil {
 		t.links.Close()
 	}

@@ -20,6 +20,7 @@ type listeners struct {
 	log       *slog.Logger
 	inherited []*sockets.Socket   // from the parent of this process
 	kept      []*sockets.Socket   // of the generation before, until all sockets are bound
+	unbound   []int               // unix sockets of the emperor without an address, until all sockets are bound
 	shared    []*sockets.Socket   // bound before the drop of privileges; =N refers to one
 	routers   []*sockets.Socket   // also bound before the drop
 	sets      [][]*sockets.Socket // in effect, each in the order of LISTEN_FDS: one for all workers, or one for each
@@ -61,7 +62,7 @@ func (l *listeners) bindShared(_ context.Context, o *config.Vassal) error {
 // socket, a capability or a sysctl, as in uWSGI. A socket of an on-demand emperor comes first,
 // as descriptor 0 or by LISTEN_FDS.
 func (l *listeners) bind(o *config.Vassal) (err error) {
-	defer l.giveUpKept()
+	defer l.giveUpPassed()
 	warnOfQueue(l.log, o)
 	l.sets, _, err = l.bindSets(o, [][]*sockets.Socket{slices.Concat(l.inherited, l.routers)})
 	for _, s := range distinct(l.sets) {
@@ -263,9 +264,15 @@ func (l *listeners) transfer(s *sockets.Socket, to []*sockets.Socket) {
 }
 
 // close closes the bound sockets and removes paths that are still ours. Unlike in uWSGI this
-// does not depend on vacuum, because a dead socket is only an obstacle.
-func (l *listeners) close() {
-	closeAll(distinct(append(l.sets, l.shared, l.routers)))
+// does not depend on vacuum, because a dead socket is only an obstacle. held: the next process of the vassal
+// goes on with them, and their paths stay.
+func (l *listeners) close(held bool) {
+	for _, s := range distinct(append(l.sets, l.shared, l.routers)) {
+		if !held {
+			s.Remove()
+		}
+		s.Close()
+	}
 	l.terminal.close()
 	l.gate.close()
 }

@@ -162,7 +162,7 @@ func awaitOrder(l *link, from *source, sockets *listeners) func(context.Context)
 			return err
 		}
 		from.order = order
-		sockets.keep(order.Sockets)
+		sockets.takePassed(order.Sockets)
 		return nil
 	}
 }

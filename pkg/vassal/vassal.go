@@ -85,7 +85,7 @@ func (v *vassal) run(ctx context.Context) error {
 func (v *vassal) live(ctx context.Context) error {
 	defer func() { v.link.orders.Flush(flushWait) }()
 	defer func() { v.pidfiles.remove(v.options) }()
-	defer v.sockets.close()
+	defer func() { v.sockets.close(v.link.pipe.Held()) }()
 	defer v.atexit()
 	defer v.sockets.hold()
 	err := v.boot(ctx, v.steps())

@@ -17,7 +17,7 @@ import (
 const MaxOrder = 16 << 20
 
 // MaxSockets limits the sockets of an order.
-const MaxSockets = 64
+const MaxSockets = 192
 
 // MaxTrees limits the mounts of an order.
 const MaxTrees = 64
@@ -95,7 +95,8 @@ type Order struct {
 	// configuration needs another process.
 	Server []byte `json:",omitempty"`
 	// Sockets are descriptors of listening sockets of the generation before, whose queues
-	// continue in this one. The receiver owns them.
+	// continue in this one, each unix socket with a path followed by a descriptor of its file (O_PATH), and of
+	// unix sockets without an address, for paths that the vassal binds. The receiver owns them.
 	Sockets []int `json:"-"`
 	// Trees is the number of mounts for FileSystem, whose descriptors follow these.
 	Trees int `json:",omitempty"`

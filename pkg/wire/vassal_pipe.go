@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,13 +15,14 @@ import (
 type VassalPipe struct {
 	fd   int
 	file *os.File
+	held atomic.Bool
 }
 
 // NewVassalPipe takes ownership of the descriptor. The runtime's poller holds it, so that waiting
 // for the emperor costs no thread.
 func NewVassalPipe(fd int) *VassalPipe {
 	_ = unix.SetNonblock(fd, true) // without it the wait takes a thread
-	return &VassalPipe{fd, os.NewFile(uintptr(fd), "emperor")}
+	return &VassalPipe{fd: fd, file: os.NewFile(uintptr(fd), "emperor")}
 }
 
 // FD returns the descriptor, for a program that replaces this one. It stays the pipe's own.
@@ -56,7 +58,11 @@ func (p *VassalPipe) Report(r Report) error {
 	return nil
 }
 
-// Commands returns the emperor's commands. The channel is closed when the emperor is gone.
+// Held reports whether another process has the sockets of this vassal, so that their paths stay. It is known
+// when Commands delivers the stop.
+func (p *VassalPipe) Held() bool { return p != nil && p.held.Load() }
+
+// Commands returns the emperor's commands, without Held. The channel is closed when the emperor is gone.
 // Without an emperor it is nil and never delivers.
 func (p *VassalPipe) Commands() <-chan Command {
 	if p == nil {
@@ -69,7 +75,11 @@ func (p *VassalPipe) Commands() <-chan Command {
 			if n, err := p.file.Read(buffer); n == 0 || err != nil {
 				return
 			}
-			commands <- Command(buffer[0])
+			if c := Command(buffer[0]); c == Held {
+				p.held.Store(true)
+			} else {
+				commands <- c
+			}
 		}
 	}()
 	return commands

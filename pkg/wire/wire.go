@@ -52,6 +52,10 @@ const (
 	StopGracefully Command = 2
 )
 
+// Held is ours, for a vassal of the order channel: a stop follows, and another process has its sockets, so that
+// their paths stay. It does not ask for anything by itself.
+const Held Command = 3
+
 // String names the command for logs.
 func (c Command) String() string {
 	switch c {
@@ -61,6 +65,8 @@ func (c Command) String() string {
 		return "reload"
 	case StopGracefully:
 		return "stop-gracefully"
+	case Held:
+		return "held"
 	}
 	return fmt.Sprintf("command(%d)", byte(c))
 }

@@ -199,19 +199,6 @@ func (c *child) reap() emperor.Exit {
 	return x
 }
 
-// KeepSockets implements Process. In a network namespace of its own the sockets are useless to
-// another generation: clients of its published ports wait, if its network can make them. Sockets are also
-// useless to a program that binds its own.
-func (c *child) KeepSockets() {
-	own := c.resources.launcher.Clone.Has(namespaces.NewNet)
-	if own && c.holder() != nil || !own && c.resources.launcher.programFor(*c.resources.request.Plan) == nil {
-		c.keeping = make(chan struct{})
-	}
-}
-
-// KeptSockets implements Process.
-func (c *child) KeptSockets() namespaces.Sockets { return c.kept }
-
 // Stop implements Process. A program that replaced the vassal and closed the pipe gets a signal.
 func (c *child) Stop(graceful bool) {
 	c.life.asked.Store(true)
@@ -225,9 +212,7 @@ func (c *child) Stop(graceful bool) {
 				c.resources.log.Warn("clients of its published ports do not wait for the next process", "error", err)
 			}
 		}
-		if !c.resources.launcher.Clone.Has(namespaces.NewNet) {
-			namespaces.Bounded(func() { c.kept = c.resources.process.Listening() })
-		}
+		c.keepSockets()
 		c.ask(graceful)
 		close(c.keeping)
 	}()

@@ -89,7 +89,9 @@ type birth struct {
 // descriptor, or zero.
 func (b birth) begin(ctx context.Context, cgroup int) (err error) {
 	c, l, boot := b.child, b.child.resources.launcher, &b.child.boot
-	if boot.list = b.direct(ctx); boot.list != nil {
+	kept, unbound := b.request.Kept.Files(), b.request.Unbound.Files()
+	defer closeFiles(slices.Concat(kept, unbound))
+	if boot.list = b.direct(ctx, kept, unbound); boot.list != nil {
 		boot.by = b.request.Direct
 		c.resources.process, err = l.Forker.Start(boot.list, b.clone, cgroup)
 		if err == nil {
@@ -114,7 +116,7 @@ func (b birth) begin(ctx context.Context, cgroup int) (err error) {
 
 // direct returns the boot without the vassal program. Nil: it needs the program, because of its
 // configuration, of the operator's hooks or of this launch.
-func (b birth) direct(ctx context.Context) *bootlist.List {
+func (b birth) direct(ctx context.Context, kept, unbound []*os.File) *bootlist.List {
 	if !b.suits() || !filepath.IsAbs(b.dir) {
 		return nil
 	}
@@ -122,7 +124,7 @@ func (b birth) direct(ctx context.Context) *bootlist.List {
 	request := emperor.DirectRequest{
 		Name: r.Config.Name, Server: l.Programs.Held(libexec.Server), Dir: b.dir,
 		Environ: l.ownEnviron(), Files: b.ends, Pipe: pipeFD, Orders: orderFD, Namespaces: b.clone, Keyring: l.Keyring, Deathsig: deathSignal,
-		Capabilities: l.Capabilities,
+		Capabilities: l.Capabilities, Kept: kept, Unbound: unbound,
 	}
 	if b.child.ends.notify != nil {
 		request.Notify = b.child.ends.notify.path
@@ -139,6 +141,12 @@ func (b birth) direct(ctx context.Context) *bootlist.List {
 	return list
 }
 
+func closeFiles(list []*os.File) {
+	for _, f := range list {
+		f.Close()
+	}
+}
+
 // suits reports whether nothing but its configuration can need the vassal program.
 func (b birth) suits() bool {
 	l, r := b.child.resources.launcher, b.request
@@ -147,7 +155,7 @@ func (b birth) suits() bool {
 		return false
 	case b.clone&(namespaces.NewUser|namespaces.NewTime) != 0, l.IDs != nil:
 		return false // the parent writes the maps, and checks the time
-	case r.Socket != nil, len(r.Kept) > 0, r.Zerg.Number > 0, r.Templates != nil, r.Network.Connects():
+	case r.Socket != nil, r.Zerg.Number > 0, r.Templates != nil, r.Network.Connects():
 		return false
 	case len(l.childHooks(r)) > 0, l.Libraries.Wanted(), !l.Wrappers.None():
 		return false

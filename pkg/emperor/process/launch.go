@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -67,6 +68,9 @@ type Launcher struct {
 	Spawner *namespaces.Spawner
 	// Forker starts vassals that need no program of ours. Nil: the vassal program starts all.
 	Forker *bootlist.Forker
+	// Sockets makes the unix sockets of vassals with networks of their own. Nil: they make them, and no socket
+	// outlives their process.
+	Sockets *namespaces.SocketMaker
 	// Sweeper deletes the links that hooks have made. Nil: each vassal's by itself.
 	Sweeper *namespaces.Sweeper
 	// Links watches the links that hooks have made. Nil: a lost one is not reported.
@@ -104,6 +108,8 @@ func (l *Launcher) Launch(ctx context.Context, r emperor.Request) (emperor.Proce
 	plan := *r.Plan // it is shared with the loop
 	plan.Config = l.located(plan.Config)
 	r.Plan = &plan
+	r.Unbound = unbound(l, r)
+	defer r.Unbound.Close()
 	c, err := l.launch(ctx, r)
 	if err != nil {
 		l.launchFailed(ctx, r)
@@ -179,7 +185,7 @@ func (l *Launcher) order(c *child, r emperor.Request) error {
 		return err
 	}
 	defer closeAll(trees)
-	o.Sockets = r.Kept // of this order only: they are closed after the launch
+	o.Sockets = slices.Concat(r.Kept, r.Unbound) // of this order only: they are closed after the launch
 	return c.ends.orders.SendOrder(o)
 }
 

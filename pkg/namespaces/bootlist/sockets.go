@@ -17,6 +17,8 @@ type Socket struct {
 	// FD is the number that its descriptor gets. All lower numbers are in use, and no other number up
 	// to maxFiles is needed.
 	FD int
+	// From is the state of the descriptor before.
+	From Origin
 	// At is its address: IPv4, IPv6 without a zone, or a unix socket.
 	At unix.Sockaddr
 	// Settings are options that it gets before it has its address.
@@ -33,6 +35,19 @@ type Socket struct {
 	Why  func(error) error
 }
 
+// Origin is the state in which a descriptor of a Socket begins.
+type Origin int
+
+// The origins.
+const (
+	// Anew: the descriptor is another file, which the socket replaces.
+	Anew Origin = iota
+	// Unbound: it is a unix socket without an address.
+	Unbound
+	// Bound: it is a unix socket at the path of the address.
+	Bound
+)
+
 // Setting is an option of a socket (setsockopt(2)).
 type Setting struct{ Level, Name, Value int }
 
@@ -44,13 +59,20 @@ func (l *List) Listen(s Socket) error {
 	}
 	at, size := l.bytes(raw), number(len(raw))
 	family := number(int(binary.NativeEndian.Uint16(raw)))
-	l.opened(s.FD, family, 0, s.Why)
+	if s.From == Anew {
+		l.opened(s.FD, family, 0, s.Why)
+	} else {
+		l.Keep(s.FD)
+	}
 	for _, x := range s.Settings {
 		value := l.bytes(binary.NativeEndian.AppendUint32(nil, uint32(x.Value)))
 		l.add(s.Why, succeeds, unix.SYS_SETSOCKOPT, number(s.FD), number(x.Level), number(x.Name), value, number(4))
 	}
 	bind := func(d demand) *call { return l.add(s.Why, d, unix.SYS_BIND, number(s.FD), at, size) }
-	if u, ok := s.At.(*unix.SockaddrUnix); ok && !address.Abstract(u.Name) {
+	switch u, ok := s.At.(*unix.SockaddrUnix); {
+	case s.From == Bound && ok:
+		l.own(s, l.text(u.Name))
+	case ok && !address.Abstract(u.Name):
 		index := len(l.calls)
 		first := bind(unless)
 		first.result = uint64(unix.EADDRINUSE)
@@ -58,7 +80,7 @@ func (l *List) Listen(s Socket) error {
 		bind(succeeds)
 		l.calls[index].skip = uint32(len(l.calls) - index - 1)
 		l.own(s, l.text(u.Name))
-	} else {
+	default:
 		bind(succeeds)
 	}
 	l.add(s.Why, succeeds, unix.SYS_LISTEN, number(s.FD), number(s.Backlog))

@@ -74,17 +74,11 @@ func (p *Processes) startDaemon(s Spec) (int, error) {
 	return pid, err
 }
 
-// traps returns the first lines of a script for a shell. They keep the shell alive when the whole
-// group gets a signal: the death of the shell would end the other processes of the script before
-// they have finished.
+// traps returns the first line of a script for a shell, which keeps the shell alive when the whole group
+// gets the reload signal. There is none for the signal that ends the group (leader.graceful).
 func traps(d *config.Daemon) string {
-	stop := syscall.SIGTERM
-	if d.StopSignal != 0 {
-		stop = d.StopSignal
+	if d.ReloadSignal == 0 {
+		return ""
 	}
-	text := fmt.Sprintf("trap 'exit 0' %d\n", stop)
-	if d.ReloadSignal != 0 {
-		text += fmt.Sprintf("trap : %d\n", d.ReloadSignal)
-	}
-	return text
+	return fmt.Sprintf("trap : %d\n", d.ReloadSignal)
 }

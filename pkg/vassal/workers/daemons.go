@@ -73,7 +73,7 @@ func (ds *daemons) step(d *daemon, in daemonInput, end daemonEnd) {
 	case doSearch:
 		ds.search(d)
 	case doInterrupt:
-		ds.system.SignalGroup(d.pid, d.signal())
+		ds.system.Ask(d.pid, d.signal())
 		d.deaths = 0
 	case doHangUp:
 		if d.spec.ReloadSignal != 0 {
@@ -90,7 +90,7 @@ func (ds *daemons) step(d *daemon, in daemonInput, end daemonEnd) {
 		ds.drop(d)
 		ds.fail(end.err)
 	case doTerminate:
-		ds.system.SignalGroup(d.pid, d.signal())
+		ds.system.Ask(d.pid, d.signal())
 		d.due = time.Now().Add(ds.plan.mercy())
 	case doDestroy:
 		d.due = time.Now().Add(time.Second)
@@ -247,13 +247,15 @@ func (ds *daemons) lostByID(id uint64) {
 	}
 }
 
-// due handles the daemons whose time has come.
-func (ds *daemons) due(now time.Time) {
+// due handles the daemons whose time has come, and reports whether there were any.
+func (ds *daemons) due(now time.Time) (some bool) {
 	for _, d := range slices.Clone(ds.list) {
 		if passed(d.due, now) {
+			some = true
 			ds.step(d, daemonDue, daemonEnd{})
 		}
 	}
+	return some
 }
 
 // times returns the times at which due must run.

@@ -16,16 +16,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a fake operating system. The words in the name of a process define its behaviour: slow
 // (ready after 3 s), missing (cannot be run), late (the same, and its death is noticed first),
@@ -136,6 +132,8 @@ func (w *world) leave(pid int, status string) {
 }
 
 func (w *world) SignalGroup(pid int, s os.Signal) { w.Signal(pid, s) }
+
+func (w *world) Ask(pid int, s os.Signal) { w.Signal(pid, s) }
 
 func (w *world) Kill(pid int) {
 	w.mu.Lock()

@@ -31,10 +31,11 @@ func (p *Processes) Orphans() (list []Orphan) {
 	own, _ := unix.Getsid(0)
 	for _, word := range strings.Fields(string(children)) {
 		pid, err := strconv.Atoi(word)
-		if err != nil || p.started[pid] {
+		if l := p.started[pid]; err != nil || l != nil && !l.outlived {
 			continue
 		}
-		if session, err := unix.Getsid(pid); err != nil || session == own {
+		session, err := unix.Getsid(pid)
+		if _, ending := p.bereft[session]; err != nil || session == own || ending {
 			continue
 		}
 		if name, err := os.ReadFile("/proc/" + word + "/comm"); err == nil {

@@ -25,9 +25,11 @@ type Processes struct {
 	// Self is the path of the vassal program, for the worker stage. Required.
 	Self string
 
-	sharedStats *os.File     // counters of built-in servers; nil: none yet
-	sharing     *sharing     // the helper that shares terminals; nil: none
-	started     map[int]bool // session leaders that are not reaped yet
+	sharedStats *os.File // counters of built-in servers; nil: none yet
+	sharing     *sharing // the helper that shares terminals; nil: none
+	started     map[int]*leader
+	// bereft are the exits of shells whose process groups still live.
+	bereft map[int]namespaces.ExitStatus
 }
 
 // Start implements System. The kernel sends the death signal of the child when the calling thread
@@ -45,10 +47,11 @@ func (p *Processes) Start(s Spec, post func(Event)) (pid int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("cannot start %q: %w", name, err)
 	}
-	if p.started == nil {
-		p.started = map[int]bool{}
+	l := &leader{}
+	if d := s.Daemon; d != nil {
+		l.outlived, l.shell = d.Pidfile != "", d.Shell
 	}
-	p.started[pid] = s.Daemon == nil || s.Daemon.Pidfile == ""
+	p.lead(pid, l)
 	return pid, nil
 }
 
@@ -272,49 +275,6 @@ func (c *child) stage(self string, p *Program) error {
 	}
 	c.path, c.argv, c.env = self, []string{StageName, c.pass(options)}, termlog.Pass(c.env)
 	return nil
-}
-
-// Signal implements System.
-func (*Processes) Signal(pid int, s os.Signal) {
-	if sig, ok := s.(syscall.Signal); ok {
-		_ = syscall.Kill(pid, sig)
-	}
-}
-
-// SignalGroup implements System.
-func (p *Processes) SignalGroup(pid int, s os.Signal) {
-	if sig, ok := s.(syscall.Signal); ok && syscall.Kill(-pid, sig) != nil {
-		p.Signal(pid, s)
-	}
-}
-
-// Kill implements System. Each process leads a process group.
-func (*Processes) Kill(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
-
-// Reap implements System. It also kills processes that a worker has left in its process group,
-// while the pid still belongs to the worker.
-func (p *Processes) Reap() (pid int, status namespaces.ExitStatus) {
-	pid, err := namespaces.NextDead()
-	if err != nil || pid == 0 {
-		return 0, status
-	}
-	if p.started[pid] {
-		p.Kill(pid)
-	}
-	delete(p.started, pid)
-	if p.sharing != nil && p.sharing.pid == pid {
-		p.sharing.end()
-		p.sharing = nil
-	}
-	var s syscall.WaitStatus
-	if _, err := syscall.Wait4(pid, &s, 0, nil); err != nil {
-		return 0, status
-	}
-	status.Code = s.ExitStatus()
-	if s.Signaled() {
-		status.Signal = s.Signal()
-	}
-	return pid, status
 }
 
 // Usage implements System.

@@ -55,6 +55,9 @@ type System interface {
 	Signal(pid int, s os.Signal)
 	SignalGroup(pid int, s os.Signal)
 	Kill(pid int)
+	// Ask is SignalGroup with a signal that ends a daemon. When a shell leads the group, its death
+	// counts from the death of the whole group on.
+	Ask(pid int, s os.Signal)
 	// Reap collects one dead child of this process, own or adopted. pid is zero when no child is
 	// dead.
 	Reap() (pid int, status namespaces.ExitStatus)

@@ -97,10 +97,7 @@ func (p *Processes) startSharing(s Spec) error {
 		ours.Close()
 		return err
 	}
-	if p.started == nil {
-		p.started = map[int]bool{}
-	}
-	p.started[pid] = true
+	p.lead(pid, &leader{})
 	p.sharing = &sharing{pid, ours, s.Env, s.Dir}
 	return nil
 }

@@ -18,7 +18,9 @@ func (m *master) due(now time.Time) {
 		m.dueSlots(m.reload.next, now)
 		m.crashes.due(now, m.idle.asleep || m.crew.complete())
 	}
-	m.daemons.due(now)
+	if m.daemons.due(now) {
+		m.reap() // no signal comes of a group whose last process had another parent
+	}
 	m.limits.due(now)
 }
 

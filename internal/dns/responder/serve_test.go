@@ -11,7 +11,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/net/dns/dnsmessage"
 
-	"github.com/emperor-go/emperor/pkg/network/dns"
+	"github.com/emperor-go/emperor/internal/dns"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

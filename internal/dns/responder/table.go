@@ -8,7 +8,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/emperor-go/emperor/pkg/network/dns"
+	"github.com/emperor-go/emperor/internal/dns"
 )
 
 // Table has the names that can be asked for, and the answers that each vassal may get. Its

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/network/dns"
+	"github.com/emperor-go/emperor/internal/dns"
 )
 
 // memory is where the garbage collector works harder, in bytes.

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"github.com/emperor-go/emperor/pkg/network/dns"
+	"github.com/emperor-go/emperor/internal/dns"
 )
 
 const (
