@@ -40,10 +40,27 @@ func logsCommand() *cobra.Command {
 	f.Var(&l.until, "until", "only lines until this `TIME`")
 	f.StringVarP(&l.grep, "grep", "g", "", "only lines that match this regular `EXPRESSION`")
 	f.StringVar(&l.level, "level", l.level, "only lines of this `LEVEL` or above: "+strings.Join(levels, ", "))
-	f.StringVarP(&l.form, "output", "o", "text", "`FORM` of the output: text or json")
+	l.form.flag(c)
 	_ = c.RegisterFlagCompletionFunc("level", cobra.FixedCompletions(levels, cobra.ShellCompDirectiveNoFileComp))
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
+}
+
+// streamForm is the option of a command for the form of its lines: text or json.
+type streamForm string
+
+// flag gives a command the option.
+func (f *streamForm) flag(c *cobra.Command) {
+	c.Flags().StringVarP((*string)(f), "output", "o", "text", "`FORM` of the output: text or json")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// choose puts the option into effect.
+func (f *streamForm) choose(o *operator, command string) error {
+	if *f != "text" && *f != "json" {
+		return exitError{fmt.Errorf("%s: --output: %q is neither text nor json", command, *f), ExitUsage}
+	}
+	o.asJSON = o.asJSON || *f == "json"
+	return nil
 }
 
 var levels = []string{"debug", "info", "warn", "error"}
@@ -54,7 +71,7 @@ type logging struct {
 	most         int
 	since, until moment
 	grep, level  string
-	form         string
+	form         streamForm
 
 	expression *regexp.Regexp // nil: every line matches
 	least      slog.Level
@@ -68,10 +85,9 @@ func (l *logging) prepare(o *operator) (err error) {
 	if !slices.Contains(levels, strings.ToLower(l.level)) {
 		return exitError{fmt.Errorf("logs: --level: %q is none of %s", l.level, strings.Join(levels, ", ")), ExitUsage}
 	}
-	if l.form != "text" && l.form != "json" {
-		return exitError{fmt.Errorf("logs: --output: %q is neither text nor json", l.form), ExitUsage}
+	if err := l.form.choose(o, "logs"); err != nil {
+		return err
 	}
-	o.asJSON = o.asJSON || l.form == "json"
 	return l.least.UnmarshalText([]byte(l.level))
 }
 

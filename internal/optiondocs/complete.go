@@ -133,7 +133,7 @@ func fishCompletion(b *strings.Builder, list []completion, groups []string) {
 }
 
 func zshCompletion(b *strings.Builder, list []completion, groups []string) {
-	b.WriteString("#compdef vassal\n# Completes the options of vassal in zsh. Made by: emperor completion --program vassal zsh\n_arguments \\\n")
+	b.WriteString("#compdef vassal\n# Completes the options of vassal in zsh. Made by: emperor completion --program vassal zsh\n_vassal() {\n_arguments \\\n")
 	for _, c := range list {
 		action := map[string]string{"file": "_files", "dir": "_files -/", "group": "(" + strings.ReplaceAll(strings.Join(groups, "\n"), " ", `\ `) + ")"}[c.kind]
 		name, value := c.name, ""
@@ -147,7 +147,8 @@ func zshCompletion(b *strings.Builder, list []completion, groups []string) {
 		help := strings.NewReplacer("[", `\[`, "]", `\]`, ":", `\:`).Replace(c.help)
 		fmt.Fprintf(b, "  %s \\\n", shellQuote("*--"+name+"["+help+"]"+value))
 	}
-	b.WriteString("  '*:file:_files'\n")
+	// zsh runs a file of its path as the function; a sourced one defines it.
+	b.WriteString("  '*:file:_files'\n}\nif [ \"$funcstack[1]\" = _vassal ]; then\n  _vassal \"$@\"\nelse\n  compdef _vassal vassal\nfi\n")
 }
 
 // shellQuote quotes s as one word for sh(1).
