@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/internal/problem"
 )
 
@@ -18,7 +19,7 @@ var notOptions = []string{
 func (r *Reader) Environ() {
 	r.position.shared = true
 	for _, variable := range r.permissions.Environ {
-		name, ok := strings.CutPrefix(variable, "UWSGI_")
+		name, ok := environ.CutOption(variable)
 		if !ok {
 			continue
 		}

@@ -284,10 +284,7 @@ func (b *Boot) limit(l *bootlist.List) error {
 
 // environ returns the environment of the program, from the variables that vassals get.
 func (b *Boot) environ(of []string, login accounts.Login) ([]string, error) {
-	vars := environ.Vars(slices.DeleteFunc(slices.Clone(of), func(variable string) bool {
-		key, _, _ := strings.Cut(variable, "=")
-		return environ.OfProtocol(key)
-	}))
+	vars := environ.Without(of, environ.ForOneProcess)
 	for _, own := range [][2]string{{"HOME", login.Home}, {"USER", login.Name}, {"LOGNAME", login.Name}} {
 		if vars.Index(own[0]) < 0 {
 			vars.Set(own[0], own[1])

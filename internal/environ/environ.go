@@ -1,5 +1,5 @@
-// Package environ applies the options env, unenv and envdir to an environment. The emperor and
-// the vassal use the same code.
+// Package environ decides which variables a process gets: it lists the ones that belong to one process, and
+// applies the options env, unenv and envdir. The emperor and the vassal use the same code.
 package environ
 
 import (
@@ -8,9 +8,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/emperor-go/emperor/pkg/config"
 )
+
+// Change is a change of an environment by an option.
+type Change struct {
+	// Kind is set, unset or dir. A directory has a file for each variable.
+	Kind string
+	// Key is a variable or the directory, and Value the new value.
+	Key, Value string
+}
 
 // Vars is an environment. Each element is KEY=value, and each key occurs once.
 type Vars []string
@@ -37,7 +43,7 @@ func (vars *Vars) Set(key, value string) {
 }
 
 // Change applies options in order. Its errors are about the directory of an envdir.
-func (vars *Vars) Change(list []config.EnvChange) error {
+func (vars *Vars) Change(list []Change) error {
 	for _, c := range list {
 		switch c.Kind {
 		case "set":
@@ -80,7 +86,7 @@ func (vars *Vars) readDir(dir string) error {
 
 // Adopt changes the environment of this process as Change does, and returns the names of the
 // variables that it set.
-func Adopt(list []config.EnvChange) (names []string, err error) {
+func Adopt(list []Change) (names []string, err error) {
 	before := Vars(os.Environ())
 	after := slices.Clone(before)
 	if err := after.Change(list); err != nil {

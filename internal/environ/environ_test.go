@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-
-	"github.com/emperor-go/emperor/pkg/config"
 )
 
 func TestAdopt(t *testing.T) {
@@ -20,7 +18,7 @@ func TestAdopt(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() { os.Unsetenv("NEW"); os.Unsetenv("FROM_DIR") })
-	names, err := Adopt([]config.EnvChange{
+	names, err := Adopt([]Change{
 		{Kind: "set", Key: "A", Value: "after"},
 		{Kind: "set", Key: "B", Value: "before"},
 		{Kind: "unset", Key: "C"},
@@ -42,7 +40,7 @@ func TestAdopt(t *testing.T) {
 	if os.Getenv("A") != "after" || os.Getenv("NEW") != "a=b" || os.Getenv("FROM_DIR") != "first" || c || d || gone {
 		t.Errorf("the environment is %q", os.Environ())
 	}
-	if _, err := Adopt([]config.EnvChange{{Kind: "dir", Key: dir + "/none"}}); err == nil {
+	if _, err := Adopt([]Change{{Kind: "dir", Key: dir + "/none"}}); err == nil {
 		t.Error("a directory that is not there is no error")
 	}
 }

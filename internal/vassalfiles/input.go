@@ -42,5 +42,5 @@ func Environ(e *config.Emperor) []string {
 	if e != nil {
 		_ = vars.Change(e.Env) // the emperor reports a missing directory
 	}
-	return process.VassalEnviron(vars)
+	return environ.OfVassals(vars)
 }

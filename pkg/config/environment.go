@@ -4,16 +4,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// EnvChange is a change of the environment, in the order of the file.
-type EnvChange struct {
-	// Kind is set, unset or dir. A directory has a file for each variable.
-	Kind string
-	// Key is a variable or the directory, and Value the new value.
-	Key, Value string
-}
+// EnvChange is a change of the environment. Lists have the order of the file.
+type EnvChange = environ.Change
 
 // Fields of the options env, unenv and envdir. In both programs they add to one list.
 type (
@@ -28,7 +24,7 @@ func (list *envSet) Parse(text string) error {
 	if !ok || key == "" {
 		return option.Wrong(strconv.Quote(text)+" is not a variable", "KEY=value")
 	}
-	*list = append(*list, EnvChange{"set", key, value})
+	*list = append(*list, EnvChange{Kind: "set", Key: key, Value: value})
 	return nil
 }
 
@@ -69,21 +65,10 @@ func (p *Passed) Parse(text string) error {
 		switch {
 		case name != "*" && (begin == "" || strings.Trim(begin, letters) != "" || begin[0] >= '0' && begin[0] <= '9'):
 			return option.Wrong(strconv.Quote(name)+" is not the name of a variable", "NAME ..., NAME* for a prefix, or * for all")
-		case name != "*" && ForOneProcess(begin):
+		case name != "*" && environ.ForOneProcess(begin):
 			return option.Wrong(name+" is for the emperor alone", "a vassal gets its own")
 		}
 		*p = append(*p, name)
 	}
 	return nonempty(strings.TrimSpace(text), "no variable given")
-}
-
-// ForOneProcess reports whether a variable belongs to a protocol between one process and its
-// parent, of uWSGI, this project or systemd. Other processes must not inherit it.
-func ForOneProcess(name string) bool {
-	for _, begin := range []string{"UWSGI_", "EMPEROR_", "LISTEN_", "WATCHDOG_"} {
-		if strings.HasPrefix(name, begin) {
-			return true
-		}
-	}
-	return name == "NOTIFY_SOCKET"
 }

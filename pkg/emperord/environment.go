@@ -11,7 +11,6 @@ import (
 
 	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -63,8 +62,8 @@ type heldBack struct {
 // newHeldBack computes the list, and reports variables that may be missed.
 func newHeldBack(pass config.Passed, log *slog.Logger) *heldBack {
 	h := &heldBack{log: log}
-	for _, v := range process.VassalEnviron(os.Environ()) {
-		if name, _, _ := strings.Cut(v, "="); !pass.Has(name) && !config.ForOneProcess(name) {
+	for _, v := range environ.OfVassals(os.Environ()) {
+		if name, _, _ := strings.Cut(v, "="); !pass.Has(name) && !environ.ForOneProcess(name) {
 			h.names = append(h.names, name)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/assist/direct"
+	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/turn"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
@@ -68,7 +69,7 @@ func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)
 	vassals.capabilities = o.Capabilities.Given()
-	vassals.refuseRoot, vassals.environ.own = refusesRoot(o), process.VassalEnviron(os.Environ())
+	vassals.refuseRoot, vassals.environ.own = refusesRoot(o), environ.OfVassals(os.Environ())
 	if o.Tyrant.On {
 		vassals.environ = split(vassals.environ.own, o.Pass.Has)
 	}

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
@@ -36,13 +35,9 @@ type service struct {
 	beat           time.Time
 }
 
-// ownEnviron returns the environment without variables for the emperor alone: programs of its
-// hooks must not send notifications for it.
-func ownEnviron() []string {
-	return slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return strings.HasPrefix(v, "NOTIFY_SOCKET=") || strings.HasPrefix(v, "WATCHDOG_")
-	})
-}
+// ownEnviron returns the environment without the variables of the service manager for the emperor: programs
+// of its hooks must not send notifications for it.
+func ownEnviron() []string { return environ.Without(os.Environ(), environ.FromManager) }
 
 // report reports to the service manager, if there is one, until ctx ends, and then that the
 // emperor stops. It does not wait for a manager that does not listen.

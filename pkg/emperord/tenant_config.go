@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -93,7 +94,8 @@ func (r *reading) unowned(c monitor.Config) error {
 func split(variables []string, passes func(name string) bool) (e environment) {
 	e.own = []string{} // nil would be an unknown environment
 	for _, v := range variables {
-		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "UWSGI_") || passes(name) {
+		name, _, _ := strings.Cut(v, "=")
+		if _, option := environ.CutOption(name); option || passes(name) {
 			e.own = append(e.own, v)
 		} else {
 			e.secrets = append(e.secrets, v)

@@ -71,7 +71,7 @@ func (e *environment) programs(o *config.Vassal, s *source) ([]string, error) {
 			vars.Set(key, *before)
 		}
 	}
-	vars = slices.DeleteFunc(vars, func(variable string) bool { key, _, _ := strings.Cut(variable, "="); return environ.OfProtocol(key) })
+	vars = environ.Without(vars, environ.ForOneProcess)
 	if name, asked := s.nameFor(o); asked { // other programs do not get it: a uwsgi with strict reports it as an error
 		vars.Set(nameEnv, name)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/termlog"
@@ -165,5 +166,5 @@ func (b birth) suits() bool {
 
 // ownEnviron returns the variables of the emperor that vassals get.
 func (l *Launcher) ownEnviron() []string {
-	return slices.DeleteFunc(VassalEnviron(l.Environ), func(v string) bool { return !l.passes(v) })
+	return slices.DeleteFunc(environ.OfVassals(l.Environ), func(v string) bool { return !l.passes(v) })
 }

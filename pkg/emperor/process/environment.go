@@ -5,40 +5,17 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// VassalEnviron returns the part of an emperor's environment that vassals may get: all
-// variables except those that belong to one process, and UWSGI_VASSAL_X as UWSGI_X, which is
-// the option x, as in uWSGI.
-func VassalEnviron(environ []string) []string {
-	var vars []string
-	for _, v := range environ {
-		key, _, _ := strings.Cut(v, "=")
-		switch {
-		case strings.HasPrefix(key, optionOfVassals):
-			vars = append(vars, optionPrefix+strings.TrimPrefix(v, optionOfVassals))
-		case strings.HasPrefix(key, optionPrefix), strings.HasPrefix(key, "EMPEROR_"), strings.HasPrefix(key, "LISTEN_"),
-			strings.HasPrefix(key, "WATCHDOG_"), key == "NOTIFY_SOCKET":
-		default:
-			vars = append(vars, v)
-		}
-	}
-	return vars
-}
-
-// The prefixes of variables that are options: of a uWSGI program, and of its children.
-const (
-	optionPrefix    = "UWSGI_"
-	optionOfVassals = "UWSGI_VASSAL_"
-)
-
-// passes reports whether vassals get a variable of VassalEnviron.
+// passes reports whether vassals get a variable of environ.OfVassals.
 func (l *Launcher) passes(variable string) bool {
 	name, _, _ := strings.Cut(variable, "=")
-	return l.Passes == nil || strings.HasPrefix(name, optionPrefix) || l.Passes(name)
+	_, option := environ.CutOption(name)
+	return l.Passes == nil || option || l.Passes(name)
 }
 
 // vassalEnviron returns the environment of our vassal program.
@@ -49,7 +26,7 @@ func (l *Launcher) vassalEnviron() []string {
 // wrapperEnviron returns the environment of a program that replaces a vassal. The program
 // reads the configuration itself, so it also gets the variables that the configuration names.
 func (l *Launcher) wrapperEnviron(p emperor.Plan) []string {
-	vars := slices.DeleteFunc(VassalEnviron(l.Environ), func(v string) bool { return !l.passes(v) && !names(p, v) })
+	vars := slices.DeleteFunc(environ.OfVassals(l.Environ), func(v string) bool { return !l.passes(v) && !names(p, v) })
 	vars = append(vars, wire.PipeEnv+"="+strconv.Itoa(pipeFD))
 	if p.Zerg.Number > 0 {
 		vars = append(vars, "UWSGI_BROODLORD_NUM="+strconv.Itoa(p.Zerg.Number))
@@ -64,7 +41,7 @@ func (l *Launcher) heldBack(p emperor.Plan, hooks bool) []string {
 	if !hooks && !p.Reads.More && len(p.Reads.Names) == 0 {
 		return nil
 	}
-	return slices.DeleteFunc(VassalEnviron(l.Environ), func(v string) bool {
+	return slices.DeleteFunc(environ.OfVassals(l.Environ), func(v string) bool {
 		return l.passes(v) || !hooks && !p.Reads.More && !names(p, v)
 	})
 }

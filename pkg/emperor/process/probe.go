@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/backoff"
+	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/internal/timers"
 	"github.com/emperor-go/emperor/internal/words"
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -139,25 +141,13 @@ func (l *life) try(ctx context.Context, c *child, kind string, program int, h ho
 	return err
 }
 
-// environOf returns the environment that a process was executed with, without variables about
-// itself.
+// environOf returns the environment that a process was executed with, without variables that belong
+// to it alone.
 func environOf(pid int) ([]string, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read its environment: %w", err)
 	}
-	var vars []string
-	for v := range strings.SplitSeq(string(text), "\x00") {
-		key, _, ok := strings.Cut(v, "=")
-		if ok && key != "" && !concernsItself(key) {
-			vars = append(vars, v)
-		}
-	}
-	return vars, nil
-}
-
-// concernsItself reports whether a variable is about how a process was started.
-func concernsItself(key string) bool {
-	return key == "NOTIFY_SOCKET" || key == "MAINPID" || strings.HasPrefix(key, "LISTEN_") ||
-		strings.HasPrefix(key, "UWSGI_") || strings.HasPrefix(key, "EMPEROR_")
+	variables := slices.DeleteFunc(strings.Split(string(text), "\x00"), func(v string) bool { return strings.IndexByte(v, '=') < 1 })
+	return environ.Without(variables, environ.ForOneProcess), nil
 }
