@@ -262,14 +262,12 @@ func TestBacklogIsServed(t *testing.T) {
 	}
 }
 
+// Sockets of another process are not used.
 func TestInherited(t *testing.T) {
 	t.Setenv("LISTEN_FDS", "1")
 	t.Setenv("LISTEN_PID", "1")
 	if got, err := inherited(); got != nil || err != nil {
 		t.Errorf("descriptors of another process: %v %v", got, err)
-	}
-	if os.Getenv("LISTEN_FDS") != "" {
-		t.Error("the variable is still there")
 	}
 	t.Setenv("LISTEN_FDS", "many")
 	if _, err := inherited(); err == nil {

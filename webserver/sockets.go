@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/endpoint"
+	"github.com/emperor-go/emperor/internal/listenfds"
 )
 
 // Socket is a listening socket. Its name is the option that declared it, which decides the
@@ -20,35 +19,21 @@ type Socket struct {
 	Listener net.Listener
 }
 
-// inherited returns the sockets that the parent passed as descriptors 3 and up
-// (sd_listen_fds(3)), and removes the variables from the environment. LISTEN_PID may be
-// missing: then the parent has started exactly this program.
+// inherited returns the sockets that the parent passed, and removes the variables about them from the
+// environment.
 func inherited() ([]Socket, error) {
-	defer func() {
-		for _, key := range []string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
-			_ = os.Unsetenv(key)
-		}
-	}()
-	count := os.Getenv("LISTEN_FDS")
-	if pid := os.Getenv("LISTEN_PID"); count == "" || pid != "" && pid != strconv.Itoa(os.Getpid()) {
-		return nil, nil
+	names, err := listenfds.Take()
+	if err != nil {
+		return nil, err
 	}
-	n, err := strconv.Atoi(count)
-	if err != nil || n < 0 || n > 1024 {
-		return nil, fmt.Errorf("cannot use LISTEN_FDS=%q", count)
-	}
-	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
 	var sockets []Socket
-	for i := range n {
-		name := "socket"
-		if i < len(names) {
-			name = names[i]
-		}
-		f := os.NewFile(uintptr(3+i), name)
+	for i, name := range names {
+		fd := listenfds.First + i
+		f := os.NewFile(uintptr(fd), name)
 		l, err := net.FileListener(f)
 		f.Close()
 		if err != nil {
-			return nil, fmt.Errorf("cannot use descriptor %d (%s): %w", 3+i, name, err)
+			return nil, fmt.Errorf("cannot use descriptor %d (%s): %w", fd, name, err)
 		}
 		sockets = append(sockets, Socket{name, l})
 	}
@@ -72,7 +57,7 @@ func (s *server) protocol(socket Socket) (serve func() error, err error) {
 	}
 	s.stops = append(s.stops, l.stop)
 	name := socket.Name
-	if name == "socket" || name == "shared-socket" {
+	if name == listenfds.Unnamed || name == "shared-socket" {
 		name = s.config.Options.SocketProtocol + "-socket"
 	}
 	switch name {

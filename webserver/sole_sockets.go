@@ -6,17 +6,17 @@ import (
 	"os"
 	"slices"
 
+	"github.com/emperor-go/emperor/internal/listenfds"
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
 // adopt takes over the sockets that the boot has bound.
 func (s *sole) adopt() error {
-	for _, key := range []string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET"} {
-		_ = os.Unsetenv(key)
-	}
+	listenfds.Forget()
+	_ = os.Unsetenv("NOTIFY_SOCKET")
 	for i, b := range s.options.Sole.Sockets {
-		made, err := sockets.AdoptBound(b.Name, b.Address, firstSocket+i)
+		made, err := sockets.AdoptBound(b.Name, b.Address, listenfds.First+i)
 		if err != nil {
 			return err
 		}
@@ -24,9 +24,6 @@ func (s *sole) adopt() error {
 	}
 	return nil
 }
-
-// firstSocket is the descriptor of the first socket.
-const firstSocket = 3
 
 // bind returns the sockets of a configuration: those that it has in common with the one in effect, and
 // new ones, which are also in made.

@@ -5,13 +5,13 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/listenfds"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -110,7 +110,7 @@ func (l listening) add(b *bootlist.List, made namespaces.Flags, g given) ([]stri
 		}
 		names = append(names, s.Name)
 	}
-	return []string{"LISTEN_FDS=" + strconv.Itoa(len(names)), "LISTEN_FDNAMES=" + strings.Join(names, ":"), "LISTEN_PID=1"}, nil
+	return listenfds.Variables(names, 1), nil
 }
 
 // options returns the options of all sockets.

@@ -70,10 +70,10 @@ func TestOwnedVariablesHaveOneHome(t *testing.T) {
 		t.Errorf("%d files: %v", files, err)
 	}
 	for source, want := range map[string]int{
-		`package p; var x = []string{"LISTEN_FDS", "LISTEN_PID"}`:        1,
-		`package p; var x = []string{"LISTEN_FDS", "NOTIFY_SOCKET"}`:     2,
+		`package p; var x = []string{"LISTEN_FDS", "LISTEN_PID"}`:         1,
+		`package p; var x = []string{"LISTEN_FDS", "NOTIFY_SOCKET"}`:      2,
 		`package p; func f(k string) bool { return has(k, "WATCHDOG_") }`: 1,
-		`package p; func f() { set("NOTIFY_SOCKET=" + x); get("A") }`:    1,
+		`package p; func f() { set("NOTIFY_SOCKET=" + x); get("A") }`:     1,
 	} {
 		file, err := parser.ParseFile(set, "", source, parser.SkipObjectResolution)
 		if err != nil {

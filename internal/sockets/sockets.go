@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -101,14 +100,13 @@ func (s *Socket) FD() uintptr {
 // Listener returns a listener of this socket, with a descriptor of its own.
 func (s *Socket) Listener() (net.Listener, error) { return net.FileListener(s.file) }
 
-// Variables describe to a program the sockets from descriptor 3 on (sd_listen_fds(3)).
-// LISTEN_PID is not among them.
-func Variables(list []*Socket) []string {
+// Names returns the names of sockets.
+func Names(list []*Socket) []string {
 	names := make([]string, len(list))
 	for i, s := range list {
 		names[i] = s.Name
 	}
-	return []string{"LISTEN_FDS=" + strconv.Itoa(len(list)), "LISTEN_FDNAMES=" + strings.Join(names, ":")}
+	return names
 }
 
 // Close closes the descriptor. The path of a unix socket stays.

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/listenfds"
 	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -107,8 +107,7 @@ func (v *successor) become(o *config.Vassal, words []string) error {
 		if err := passFrom3(list); err != nil {
 			return fmt.Errorf("cannot hand the sockets to %q: %w", words[0], err)
 		}
-		env = append(env, sockets.Variables(list)...)
-		env = append(env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
+		env = append(env, listenfds.Variables(sockets.Names(list), os.Getpid())...)
 	}
 	if err := o.Limits.Apply(); err != nil {
 		return err

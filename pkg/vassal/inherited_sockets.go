@@ -2,29 +2,25 @@ package vassal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/listenfds"
 	"github.com/emperor-go/emperor/internal/sockets"
 )
 
 // onDemand is the address of a socket that came from the emperor.
 const onDemand = "(from the emperor)"
 
-// inherit finds the sockets that the parent of this process passes to it: by LISTEN_FDS
-// (sd_listen_fds(3)), or as standard input, where uWSGI's Emperor puts the socket of an
-// on-demand vassal.
+// inherit finds the sockets that the parent of this process passes to it: by LISTEN_FDS, or as
+// standard input, where uWSGI's Emperor puts the socket of an on-demand vassal.
 func (l *listeners) inherit(context.Context) error {
-	count, pid, names := os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDNAMES")
-	for _, key := range []string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
-		_ = os.Unsetenv(key)
-	}
-	if n, err := strconv.Atoi(count); err == nil && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
-		return l.adoptAll(n, strings.Split(names, ":"))
+	names, err := listenfds.Take()
+	if err != nil || len(names) > 0 {
+		return errors.Join(err, l.adoptAll(names))
 	}
 	// The emperor does not know this process's name for a socket.
 	if on, err := unix.GetsockoptInt(0, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && on == 1 {
@@ -32,7 +28,7 @@ func (l *listeners) inherit(context.Context) error {
 		if err != nil {
 			return fmt.Errorf("cannot use the socket on standard input: %w", err)
 		}
-		if err := l.adopt(fd, "socket"); err != nil {
+		if err := l.adopt(fd, listenfds.Unnamed); err != nil {
 			return err
 		}
 		return nullStdin()
@@ -40,16 +36,9 @@ func (l *listeners) inherit(context.Context) error {
 	return nil
 }
 
-func (l *listeners) adoptAll(n int, names []string) error {
-	if n < 0 || n > 1024 {
-		return fmt.Errorf("cannot use LISTEN_FDS=%d", n)
-	}
-	for i := range n {
-		name := "socket"
-		if i < len(names) && names[i] != "" && names[i] != "unknown" {
-			name = names[i]
-		}
-		if err := l.adopt(3+i, name); err != nil {
+func (l *listeners) adoptAll(names []string) error {
+	for i, name := range names {
+		if err := l.adopt(listenfds.First+i, name); err != nil {
 			return err
 		}
 	}

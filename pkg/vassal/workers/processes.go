@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/goprocs"
+	"github.com/emperor-go/emperor/internal/listenfds"
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config/serving"
@@ -140,7 +141,7 @@ func (c *child) passResources(s Spec) error {
 		c.files = append(c.files, l.FD())
 	}
 	if len(list) > 0 {
-		c.env = append(c.env, sockets.Variables(list)...)
+		c.env = append(c.env, listenfds.Variables(sockets.Names(list), 0)...)
 	}
 	if s.Program.Server != nil {
 		options, err := c.behind(s)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/assist"
+	"github.com/emperor-go/emperor/internal/listenfds"
 	"github.com/emperor-go/emperor/internal/memfd"
 	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/internal/termlog"
@@ -102,10 +103,8 @@ func Stage(argv []string, log *slog.Logger, printed func()) error {
 }
 
 func (o *stageOrder) become(log *slog.Logger, printed func()) error {
-	if os.Getenv("LISTEN_FDS") != "" {
-		if err := os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid())); err != nil {
-			return err
-		}
+	if err := listenfds.ForThisProcess(); err != nil {
+		return err
 	}
 	if err := o.postFork(log); err != nil {
 		return err
