@@ -19,6 +19,7 @@ import (
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/nss"
 	"github.com/emperor-go/emperor/internal/readable"
+	"github.com/emperor-go/emperor/internal/vassalname"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
@@ -181,15 +182,24 @@ func (l *listing) fetch(ctx context.Context) (string, error) {
 func (l *listing) choose(all []control.Vassal) ([]control.Vassal, error) {
 	chosen := []control.Vassal{} // prints as [], not null, when empty
 	used := map[string]bool{}
-	var names []string
+	names := make([]string, len(all))
+	for i, v := range all {
+		names[i] = v.Name
+	}
+	meant := map[string]string{} // the full name of each word that is no pattern
+	for _, word := range l.words {
+		meant[word] = word
+		if name, ok := vassalname.Resolve(word, func(n string) bool { return slices.Contains(names, n) }); ok {
+			meant[word] = name
+		}
+	}
 	for _, v := range all {
 		wanted := len(l.words) == 0
 		for _, word := range l.words {
-			if control.Selects(word, v.Name) {
+			if control.Selects(meant[word], v.Name) {
 				wanted, used[word] = true, true
 			}
 		}
-		names = append(names, v.Name)
 		wanted = wanted && (len(l.states) == 0 || slices.Contains(l.states, string(v.State))) && (l.uid == nil || v.UID == *l.uid)
 		if wanted {
 			chosen = append(chosen, v)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/readable"
+	"github.com/emperor-go/emperor/internal/vassalname"
 )
 
 // checkPatterns returns an error for a pattern that path.Match does not accept.
@@ -102,7 +103,7 @@ func conclude(c *cobra.Command, names []string, errs []error, did string) error 
 		}
 		err = coded(err)
 		text, name := err.Error(), readable.Clean(names[i])
-		if !strings.Contains(text, strings.TrimSuffix(name, ".ini")) {
+		if !strings.Contains(text, vassalname.Stem(name)) {
 			text = name + ": " + text
 		}
 		c.PrintErrln("emperor:", text)

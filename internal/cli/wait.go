@@ -14,6 +14,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/readable"
+	"github.com/emperor-go/emperor/internal/vassalname"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
@@ -116,7 +117,11 @@ func (w *waiter) late(ctx context.Context) (late []string, err error) {
 		return nil, err
 	}
 	for _, name := range w.names {
-		i := slices.IndexFunc(list.Vassals, func(v control.Vassal) bool { return control.Selects(name, v.Name) })
+		i := -1
+		vassalname.Resolve(name, func(n string) bool {
+			i = slices.IndexFunc(list.Vassals, func(v control.Vassal) bool { return v.Name == n })
+			return i >= 0
+		})
 		switch {
 		case i < 0 && !w.gone:
 			late = append(late, readable.Clean(name)+": no such vassal")

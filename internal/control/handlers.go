@@ -16,6 +16,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/suggest"
+	"github.com/emperor-go/emperor/internal/vassalname"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -100,13 +101,13 @@ func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) 
 		if err != nil {
 			return emperor.Record{}, err
 		}
-		for _, n := range []string{name, name + ".ini"} {
-			if i := slices.IndexFunc(records, func(r emperor.Record) bool { return r.Name == n }); i >= 0 {
-				if again && records[i].PID == 0 {
-					break
-				}
-				return records[i], nil
-			}
+		i := -1
+		vassalname.Resolve(name, func(n string) bool {
+			i = slices.IndexFunc(records, func(r emperor.Record) bool { return r.Name == n })
+			return i >= 0
+		})
+		if i >= 0 && (!again || records[i].PID != 0) {
+			return records[i], nil
 		}
 		if again {
 			s.changed()
@@ -123,10 +124,10 @@ func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) 
 // Similar returns names that the operator may have meant: names that contain the text, and names
 // that differ in one or two letters.
 func Similar(name string, names []string) (found []string) {
-	name = strings.TrimSuffix(name, ".ini")
+	name = vassalname.Stem(name)
 	for away := range max(1, suggest.Limit(name)) + 1 {
 		for _, n := range names {
-			stem := strings.TrimSuffix(n, ".ini")
+			stem := vassalname.Stem(n)
 			d := suggest.Distance(name, stem)
 			if strings.Contains(stem, name) {
 				d = min(d, 1)

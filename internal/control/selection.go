@@ -9,19 +9,20 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/emperor-go/emperor/internal/vassalname"
 )
 
 // IsPattern reports whether a word is a pattern, not the name of a vassal.
 func IsPattern(word string) bool { return strings.ContainsAny(word, "*?[") }
 
-// Selects reports whether a word selects a vassal: its name with or without .ini, or a pattern of
-// path.Match over either. A malformed pattern selects none.
+// Selects reports whether a word selects a vassal: its full name (see package vassalname), or a pattern
+// of path.Match over the name with or without .ini. A malformed pattern selects none.
 func Selects(word, name string) bool {
-	stem := strings.TrimSuffix(name, ".ini")
 	if !IsPattern(word) {
-		return word == name || word == stem
+		return word == name
 	}
-	for _, n := range []string{name, stem} {
+	for _, n := range []string{name, vassalname.Stem(name)} {
 		if ok, err := path.Match(word, n); ok && err == nil {
 			return true
 		}

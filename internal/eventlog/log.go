@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/vassalname"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
@@ -176,12 +177,10 @@ func (l *Log) unfollow(r *reader) {
 func (l *Log) Named(name string, wants func(Event) bool) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, n := range []string{name, name + ".ini"} {
-		if slices.ContainsFunc(l.events, func(e Event) bool { return e.Vassal == n && wants(e) }) {
-			return n
-		}
-	}
-	return ""
+	full, _ := vassalname.Resolve(name, func(n string) bool {
+		return slices.ContainsFunc(l.events, func(e Event) bool { return e.Vassal == n && wants(e) })
+	})
+	return full
 }
 
 // Exits returns the last exits of a vassal, the newest last.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/vassalname"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
@@ -48,10 +49,8 @@ func (s Subject) misjoined(list []Subject) (what, hint string) {
 	of := s.Vassal.Network.Mode.Of
 	host := s.host(list)
 	if host == nil {
-		for _, name := range []string{of, of + ".ini"} {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(s.File), name)); err == nil {
-				return "", "" // it is there, and is not checked
-			}
+		if _, there := vassalname.Resolve(of, s.beside); there {
+			return "", "" // it is not checked
 		}
 		return fmt.Sprintf("there is no vassal %q", of), "join:NAME of a file beside this one"
 	}
@@ -67,14 +66,22 @@ func (s Subject) misjoined(list []Subject) (what, hint string) {
 	return "", ""
 }
 
+// beside reports whether a file is in the directory of the vassal's file.
+func (s Subject) beside(name string) bool {
+	_, err := os.Stat(filepath.Join(filepath.Dir(s.File), name))
+	return err == nil
+}
+
 // host returns the vassal whose network s is to have. Nil: it is not in the list, or s has its own.
-func (s Subject) host(list []Subject) *Subject {
-	for i, other := range list {
-		if filepath.Dir(s.File) == filepath.Dir(other.File) && s.Vassal.Network.Mode.Names(filepath.Base(other.File)) {
-			return &list[i]
+func (s Subject) host(list []Subject) (found *Subject) {
+	vassalname.Resolve(s.Vassal.Network.Mode.Host(), func(name string) bool {
+		i := slices.IndexFunc(list, func(other Subject) bool { return other.File == filepath.Join(filepath.Dir(s.File), name) })
+		if i >= 0 {
+			found = &list[i]
 		}
-	}
-	return nil
+		return i >= 0
+	})
+	return found
 }
 
 // owner returns the owner of the file; -1: it is not known.

@@ -3,6 +3,7 @@ package emperor
 import (
 	"fmt"
 
+	"github.com/emperor-go/emperor/internal/vassalname"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
@@ -11,10 +12,8 @@ func (p *Plan) Joins() bool { return p != nil && p.Network.Mode.Kind == spec.Joi
 
 // hostOf returns the vassal whose network a plan is for. Nil: there is none of that name.
 func (r *roster) hostOf(p *Plan) *vassal {
-	if host := r.named[p.Network.Mode.Of]; host != nil {
-		return host
-	}
-	return r.named[p.Network.Mode.Of+".ini"]
+	name, _ := vassalname.Resolve(p.Network.Mode.Host(), func(name string) bool { return r.named[name] != nil })
+	return r.named[name]
 }
 
 // joining is everything on which it depends whether a vassal can be launched in the network of another one

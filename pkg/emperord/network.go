@@ -19,6 +19,7 @@ import (
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/dns"
 	"github.com/emperor-go/emperor/internal/remains"
+	"github.com/emperor-go/emperor/internal/vassalname"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network"
@@ -55,12 +56,8 @@ func (c *connected) put(l control.NetworkLink, a emperor.Attachment) {
 func (c *connected) of(m spec.Mode) (a emperor.Attachment, index namespaces.Index) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for name, l := range c.vassals {
-		if m.Names(name) {
-			return c.places[name], namespaces.Index(l.Index)
-		}
-	}
-	return a, 0
+	name, _ := vassalname.Resolve(m.Host(), func(name string) bool { _, there := c.vassals[name]; return there })
+	return c.places[name], namespaces.Index(c.vassals[name].Index)
 }
 
 // remove removes the connection of one generation.

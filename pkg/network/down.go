@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/vassalname"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
@@ -129,7 +130,7 @@ func (s *Stage) repolicy(l *Link) (err error) {
 		err = s.update(l)
 	}
 	for _, other := range s.links {
-		if other != l && slices.ContainsFunc(other.wish.Allow, func(a spec.Allowance) bool { return a.Names(l.Vassal) }) {
+		if other != l && slices.ContainsFunc(other.wish.Allow, func(a spec.Allowance) bool { return a.MayName(l.Vassal) }) {
 			err = errors.Join(err, s.update(other))
 		}
 	}
@@ -165,11 +166,8 @@ func (s *Stage) resolve(list []spec.Allowance) (allowed []Allowed) {
 		if a.Vassal == "" {
 			r.From = []netip.Prefix{a.Prefix}
 		}
-		for name, l := range s.links {
-			if !a.Names(name) {
-				continue
-			}
-			for _, ip := range l.Addresses {
+		if name, ok := vassalname.Resolve(a.Vassal, func(name string) bool { return s.links[name] != nil }); ok {
+			for _, ip := range s.links[name].Addresses {
 				r.From = append(r.From, netip.PrefixFrom(ip, ip.BitLen()))
 			}
 		}

@@ -112,7 +112,11 @@ func (m Mode) String() string {
 	return string(m.Kind) + ":" + m.Of
 }
 
-// Names reports whether a mode is about the network of a vassal, whose name may end in .ini.
-func (m Mode) Names(vassal string) bool {
-	return m.Kind == Join && (m.Of == vassal || m.Of+".ini" == vassal)
+// Host returns the name of the vassal whose network the mode is, in the form of package vassalname.
+// Empty: it is not the network of another vassal.
+func (m Mode) Host() string {
+	if m.Kind != Join {
+		return ""
+	}
+	return m.Of
 }

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/vassalname"
 )
 
 // Protocol is tcp or udp.
@@ -232,10 +234,9 @@ func ParseAllowance(text string) (a Allowance, err error) {
 	return a, nil
 }
 
-// Names reports whether the allowance is about a vassal, whose name may end in .ini.
-func (a Allowance) Names(vassal string) bool {
-	return a.Vassal != "" && (a.Vassal == vassal || a.Vassal+".ini" == vassal)
-}
+// MayName reports whether the allowance can be about a vassal: Vassal is its name, or its name
+// without .ini when there is no vassal of that name.
+func (a Allowance) MayName(vassal string) bool { return vassalname.MayMean(a.Vassal, vassal) }
 
 func (a *Allowance) who(text string) {
 	if p, err := netip.ParsePrefix(text); err == nil {
