@@ -70,6 +70,8 @@ type Registry struct {
 	held   map[span]int      // number of holders
 	signs  map[span]*os.File // directories that are locked
 	missed bool              // the file has not all claims: it was removed, and another emperor was faster
+	// inherited are claims of an earlier emperor, until Settle. held counts them as well.
+	inherited []span
 }
 
 // span is a claim: a byte of the file. Each directory has one. An emperor of the whole
@@ -126,7 +128,7 @@ func (r *Registry) Close() {
 	for _, s := range r.signs {
 		s.Close()
 	}
-	r.file = nil
+	r.file, r.inherited = nil, nil
 	clear(r.signs)
 	clear(r.held)
 }
@@ -134,7 +136,7 @@ func (r *Registry) Close() {
 // claim claims a span of a directory, which it takes over, and signs the directory.
 func (r *Registry) claim(s span, dir *os.File, how int, bound Bound) error {
 	err := Patiently(func() error { return r.take(s) })
-	if err != nil || r == nil {
+	if err != nil || r == nil || r.signed(s) {
 		return errors.Join(err, dir.Close())
 	}
 	signed, err := r.sign(dir, how, bound)
@@ -148,6 +150,12 @@ func (r *Registry) claim(s span, dir *os.File, how int, bound Bound) error {
 	}
 	r.signs[s] = dir
 	return nil
+}
+
+func (r *Registry) signed(s span) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.signs[s] != nil
 }
 
 // take claims a span once more. It fails with a HeldError.

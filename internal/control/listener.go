@@ -27,7 +27,7 @@ type Listener struct {
 }
 
 // Listen listens on HOST:PORT, :PORT, @NAME or the path of a unix socket; a relative path
-// starts at the working directory. It replaces a socket without a listening process. It uses the
+// starts at the working directory. It replaces a socket without a listening process. It uses and closes the
 // socket inherited, which an earlier emperor has bound to that address; nil: it binds one.
 func Listen(text string, inherited *os.File) (*Listener, error) {
 	return listen(text, inherited, endpoint.Listen)
@@ -65,6 +65,7 @@ func newListener(path string, inherited *os.File, bind func() (net.Listener, err
 		}
 		return l, nil
 	}
+	defer inherited.Close()
 	now, err := net.FileListener(inherited) // of a duplicate
 	if err != nil {
 		return nil, fmt.Errorf("cannot inherit a socket: %w", err)

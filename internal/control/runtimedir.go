@@ -112,7 +112,6 @@ func (c *RuntimeDir) inherit(held HeldDir) (err error) {
 	}
 	sign(c.lock)
 	held.Lock.Close()
-	held.Socket.Close()
 	return nil
 }
 

@@ -31,8 +31,9 @@ type datagrams struct {
 }
 
 // listenForCommands binds the address: HOST:PORT for UDP, or a path. A UDP address must be a
-// loopback address unless remote is true. Without an address it returns nil.
-func listenForCommands(text string, remote bool, log *slog.Logger) (*datagrams, error) {
+// loopback address unless remote is true. Without an address it returns nil. It uses the socket
+// inherited, which an earlier emperor has bound to that address; nil: it binds one.
+func listenForCommands(text string, remote bool, inherited *os.File, log *slog.Logger) (*datagrams, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -47,10 +48,53 @@ func listenForCommands(text string, remote bool, log *slog.Logger) (*datagrams, 
 		}
 		log.Warn("the senders of commands cannot be verified: every process that reaches this UDP address can stop vassals (use a unix socket path)", "address", text)
 	}
-	if err := c.bind(); err != nil {
+	if inherited != nil {
+		err = c.inherit(inherited)
+	} else {
+		err = c.bind()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cannot listen for commands: %w", err)
 	}
 	return c, nil
+}
+
+// inherit uses the socket of an earlier emperor, with the datagrams that wait in it.
+func (c *datagrams) inherit(f *os.File) error {
+	defer f.Close()
+	socket, err := net.FilePacketConn(f) // of a duplicate
+	if err != nil {
+		return fmt.Errorf("cannot inherit a socket: %w", err)
+	}
+	c.use(socket)
+	return nil
+}
+
+// use makes a socket the current one. The caller holds the lock, or is the only user.
+func (c *datagrams) use(socket net.PacketConn) {
+	path := ""
+	if c.network() == "unixgram" {
+		path = c.address
+	}
+	c.socket, c.made = socket, control.IdentityOf(path)
+}
+
+// handOver closes it and leaves its path: it returns the socket, in which datagrams continue to wait.
+// The caller closes it.
+func (c *datagrams) handOver() (*os.File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	filer, ok := c.socket.(interface{ File() (*os.File, error) })
+	if !ok || c.closed {
+		return nil, net.ErrClosed
+	}
+	f, err := filer.File()
+	if err != nil {
+		return nil, fmt.Errorf("cannot hand over a socket: %w", err)
+	}
+	c.closed = true
+	_ = c.socket.Close()
+	return f, nil
 }
 
 // local checks that only this machine reaches a UDP address.
@@ -79,26 +123,22 @@ func (c *datagrams) bind() error {
 	if c.closed {
 		return net.ErrClosed
 	}
-	network, path := c.network(), ""
-	if network == "unixgram" {
-		path = c.address
-	}
 	socket, err := endpoint.ListenPacket(c.address)
 	if errors.Is(err, address.ErrBusy) {
-		err = fmt.Errorf("%w: %q", err, path)
+		err = fmt.Errorf("%w: %q", err, c.address)
 	}
 	if err != nil {
 		return err
 	}
 	if u, ok := socket.(*net.UnixConn); ok {
-		if err := errors.Join(tellSenders(u), os.Chmod(path, 0o600)); err != nil {
+		if err := errors.Join(tellSenders(u), os.Chmod(c.address, 0o600)); err != nil {
 			return errors.Join(err, socket.Close())
 		}
 	}
 	if c.socket != nil {
 		_ = c.socket.Close()
 	}
-	c.socket, c.made = socket, control.IdentityOf(path)
+	c.use(socket)
 	return nil
 }
 

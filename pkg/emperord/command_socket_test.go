@@ -22,7 +22,7 @@ func TestCommandsByUDPAreLocal(t *testing.T) {
 		{"192.0.2.1:0", false, true},
 		{"0.0.0.0:0", true, false},
 	} {
-		c, err := listenForCommands(tt.address, tt.remote, slog.New(slog.DiscardHandler))
+		c, err := listenForCommands(tt.address, tt.remote, nil, slog.New(slog.DiscardHandler))
 		if wrong := err != nil; wrong != tt.wrong {
 			t.Errorf("%s, remote %v: %v", tt.address, tt.remote, err)
 		}

@@ -105,7 +105,7 @@ func gather(ctx context.Context, b beginning) (_ *gathered, err error) {
 	}
 	g.undo = append(g.undo, g.sockets.close)
 	g.events = &eventlog.Log{Told: g.sockets.metrics.Told, Gone: g.forgotten}
-	if g.commands, err = listenForCommands(o.CommandSocket, o.CommandRemote, log); err != nil {
+	if g.commands, err = listenForCommands(o.CommandSocket, o.CommandRemote, in.commands, log); err != nil {
 		return nil, err
 	}
 	g.undo = append(g.undo, g.commands.close)
@@ -153,7 +153,7 @@ func (g *gathered) keep(undo func(), err error) error {
 
 // claim makes the monitors and takes their files from other emperors.
 func (g *gathered) claim(a Additions) (err error) {
-	if g.registry, err = openClaims(g.input.options, g.input.log); err != nil {
+	if g.registry, err = openClaims(g.input.options, g.input.claims, g.input.log); err != nil {
 		return err
 	}
 	g.undo = append(g.undo, g.registry.Close)

@@ -9,21 +9,24 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/backoff"
 	"github.com/emperor-go/emperor/internal/claims"
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// openClaims opens the register of files that emperors of one user have. The caller closes it.
-func openClaims(o *config.Emperor, log *slog.Logger) (*claims.Registry, error) {
+// openClaims opens the register of files that emperors of one user have, with the claims of an earlier
+// emperor. The caller closes it.
+func openClaims(o *config.Emperor, held claims.Held, log *slog.Logger) (*claims.Registry, error) {
 	uid, _, err := becoming(o)
 	if err != nil {
 		return nil, err
 	}
-	return claims.Open(claims.Places(uid, os.Getenv), uid, log), nil
+	return claims.Inherit(held, claims.Places(uid, os.Getenv), uid, log), nil
 }
 
 // monitors makes the sources of vassals and takes them from other emperors.
@@ -63,6 +66,18 @@ func keepClaims(ctx context.Context, registry *claims.Registry, log *slog.Logger
 		quiet = ""
 	}
 	control.Kept{What: "the file of claims", Path: path, Quiet: quiet, Whole: registry.Whole, Restore: registry.Restore, Log: log}.Keep(ctx)
+}
+
+// settleClaims gives up claims of an earlier emperor that this one does not make again, when each
+// monitor has reported once.
+func settleClaims(ctx context.Context, e *emperor.Emperor, registry *claims.Registry) {
+	for registry.Unsettled() {
+		if p, err := e.Progress(ctx); err != nil || p.Begun {
+			registry.Settle()
+			return
+		}
+		_ = backoff.Pause(ctx, startLook)
+	}
 }
 
 // source makes a monitor of files by its name.

@@ -102,6 +102,7 @@ func (w *wiring) working() []actor {
 	o, log := g.input.options, g.input.log
 	return append(g.sockets.keepers(e, o.RuntimeDir),
 		task(func(ctx context.Context) { keepClaims(ctx, g.registry, log) }),
+		task(func(ctx context.Context) { settleClaims(ctx, e, g.registry) }),
 		task(func(ctx context.Context) { g.commands.keep(ctx, o.RuntimeDir) }),
 		task(func(ctx context.Context) { reapOrphans(ctx, o) }),
 		task(func(ctx context.Context) { returnMemory(ctx, e) }),
