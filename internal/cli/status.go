@@ -71,9 +71,21 @@ func emperorStatus(ctx context.Context, o *operator, c *cobra.Command) error {
 		total += info.Vassals[state]
 		states = append(states, fmt.Sprintf("%d %s", info.Vassals[state], state))
 	}
-	_, err := fmt.Fprintf(c.OutOrStdout(), "emperor %s, pid %d, for %s\nwatching  %s\nvassals   %d (%s)\n", info.Version, info.PID,
-		readable.Age(info.Started, time.Now()), strings.Join(info.Monitors, ", "), total, strings.Join(states, ", "))
+	_, err := fmt.Fprintf(c.OutOrStdout(), "emperor %s, pid %d, for %s\nwatching  %s\nvassals   %d (%s)\n%s", info.Version, info.PID,
+		readable.Age(info.Started, time.Now()), strings.Join(info.Monitors, ", "), total, strings.Join(states, ", "), failuresText(info.Failures))
 	return err
+}
+
+// failuresText returns a line about services of the emperor that failed. Empty: none has.
+func failuresText(failures map[string]uint64) string {
+	var list []string
+	for _, actor := range slices.Sorted(maps.Keys(failures)) {
+		list = append(list, fmt.Sprintf("%s %d times", actor, failures[actor]))
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return "failures  " + readable.Clean(strings.Join(list, ", ")) + " (see the emperor's log)\n"
 }
 
 // statusFacts returns everything about a vassal, without unknown values.

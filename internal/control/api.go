@@ -91,6 +91,9 @@ type Info struct {
 	Namespaces *string `json:"namespaces,omitempty"`
 	// Vassals counts them by state.
 	Vassals map[emperor.State]int `json:"vassals"`
+	// Failures counts how often the service of a socket failed, and was started again: control, stats,
+	// metrics or web. Services without a failure are absent.
+	Failures map[string]uint64 `json:"failures,omitempty"`
 }
 
 // Answer is the result of a verb.

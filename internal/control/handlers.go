@@ -66,6 +66,9 @@ func (s *Server) about(ctx context.Context) (Info, error) {
 	for _, r := range records {
 		info.Vassals[r.State]++
 	}
+	if s.Failures != nil {
+		info.Failures = s.Failures()
+	}
 	return info, nil
 }
 

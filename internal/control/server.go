@@ -37,8 +37,10 @@ type Server struct {
 	Events *eventlog.Log
 	// Rescan makes the monitors rescan now. Required.
 	Rescan func()
-	// Info describes the emperor; the server fills in its Vassals.
+	// Info describes the emperor; the server fills in its Vassals and Failures.
 	Info Info
+	// Failures counts, by actor, how often a service of the emperor for clients failed. Optional.
+	Failures func() map[string]uint64
 	// Tyrant: vassals run as the owners of their files.
 	Tyrant bool
 	// Meter measures the resource usage of vassals. Required.

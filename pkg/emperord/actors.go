@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/backoff"
@@ -77,6 +78,7 @@ type server struct {
 	// serve answers until ctx ends. reopen binds the socket again after an error of serve.
 	serve  func(ctx context.Context) error
 	reopen func() error
+	failed *atomic.Uint64 // counts errors of both
 	log    *slog.Logger
 }
 
@@ -92,6 +94,7 @@ func (s server) run(ctx context.Context) {
 		if err == nil {
 			err = errors.New("it has ended")
 		}
+		s.failed.Add(1)
 		if time.Since(began) >= lastRestart {
 			pauses.Reset()
 		}
@@ -104,6 +107,7 @@ func (s server) run(ctx context.Context) {
 			if err = s.reopen(); err == nil {
 				break
 			}
+			s.failed.Add(1)
 			pause = pauses.Next()
 			s.log.Error("cannot start the control socket again", "for", s.name, "next", pause, "error", err)
 		}

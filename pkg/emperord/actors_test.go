@@ -6,11 +6,16 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -86,8 +91,9 @@ func TestFailedServerIsStartedAgain(t *testing.T) {
 		var log bytes.Buffer
 		var starts []time.Duration
 		began, bound := time.Now(), 0
+		var failed atomic.Uint64
 		s := server{
-			name: "anything", log: slog.New(slog.NewTextHandler(&log, nil)),
+			name: "anything", failed: &failed, log: slog.New(slog.NewTextHandler(&log, nil)),
 			serve: func(ctx context.Context) error {
 				starts = append(starts, time.Since(began))
 				if len(starts) < 3 {
@@ -110,6 +116,9 @@ func TestFailedServerIsStartedAgain(t *testing.T) {
 		if len(starts) != 3 || starts[1] != want[1] || starts[2] != want[2] {
 			t.Errorf("started at %v, want %v", starts, want)
 		}
+		if n := failed.Load(); n != 3 {
+			t.Errorf("%d failures are counted, want 3: two ends and one attempt to bind", n)
+		}
 		for _, text := range []string{"accept: broken", "bind: busy", "answers again"} {
 			if !strings.Contains(log.String(), text) {
 				t.Errorf("the log has no %q:\n%s", text, log.String())
@@ -117,3 +126,34 @@ func TestFailedServerIsStartedAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestFailuresAreVisible: an actor that fails is in the metrics and in the answer about the emperor.
+func TestFailuresAreVisible(t *testing.T) {
+	f := &failures{}
+	if n := f.counts(); len(n) > 0 {
+		t.Errorf("without a failure: %v", n)
+	}
+	f.of(actorStats).Add(2)
+	answers := &control.Server{Emperor: without{}, Failures: f.counts}
+	info, err := answers.About(t.Context())
+	if err != nil || len(info.Failures) != 1 || info.Failures["stats"] != 2 {
+		t.Errorf("%v, %v", info.Failures, err)
+	}
+	all := prometheus.NewPedanticRegistry()
+	all.MustRegister(f)
+	families, err := all.Gather()
+	if err != nil || len(families) != 1 || len(families[0].GetMetric()) != 4 {
+		t.Fatalf("%v, %v", families, err)
+	}
+	for _, m := range families[0].GetMetric() {
+		want := map[string]float64{"stats": 2}[m.GetLabel()[0].GetValue()]
+		if m.GetCounter().GetValue() != want {
+			t.Errorf("%s: want %v", m, want)
+		}
+	}
+}
+
+// without is an emperor without vassals.
+type without struct{ control.Emperor }
+
+func (without) Records(context.Context) ([]emperor.Record, error) { return nil, nil }

@@ -31,7 +31,7 @@ func TestAlerts(t *testing.T) {
 // Each metric of the alerts, the dashboard and the documents exists, and each one is documented.
 func TestMetricsOfTheShippedFiles(t *testing.T) {
 	named := regexp.MustCompile(`emperor_[a-z_]+[a-z]`)
-	all, err := metrics.New(&control.Meter{}, newNetworkMetrics())
+	all, err := metrics.New(&control.Meter{}, newNetworkMetrics(), &failures{})
 	if err != nil {
 		t.Fatal(err)
 	}

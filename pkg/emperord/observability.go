@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -27,14 +28,16 @@ type sockets struct {
 	users   *passwords.File     // of the page; nil: no password is asked
 	meter   *control.Meter
 	groups  controlGroups
-	log     *slog.Logger
+	// failures of the services of these sockets.
+	failures *failures
+	log      *slog.Logger
 }
 
 // openSockets claims the runtime directory for the user that the emperor becomes, and binds
 // the sockets of the options, or takes over inherited ones. The collectors are served with the
 // emperor's metrics.
 func openSockets(o *config.Emperor, in inheritance, collectors []prometheus.Collector, log *slog.Logger) (_ *sockets, err error) {
-	s := &sockets{meter: &control.Meter{}, log: log}
+	s := &sockets{meter: &control.Meter{}, failures: &failures{}, log: log}
 	uid, gid, err := becoming(o)
 	if err != nil {
 		return nil, err
@@ -61,7 +64,7 @@ func openSockets(o *config.Emperor, in inheritance, collectors []prometheus.Coll
 		if s.scraped, err = control.Listen(o.Metrics, in.metrics); err != nil {
 			return nil, o.Blame("metrics", err)
 		}
-		if s.metrics, err = metrics.New(s.meter, collectors...); err != nil {
+		if s.metrics, err = metrics.New(s.meter, append(slices.Clone(collectors), s.failures)...); err != nil {
 			return nil, err
 		}
 	}
@@ -126,20 +129,20 @@ func (s *sockets) keepers(e *emperor.Emperor, quiet string) (list []actor) {
 // servers answer also while the emperor stops: clients then see the reason of a delay. Only
 // questions are answered meanwhile.
 func (s *sockets) servers(e *emperor.Emperor, answers *control.Server, page *webpage.Site) (list []actor) {
-	add := func(name string, serve func(context.Context) error, reopen func() error) {
-		list = append(list, task(server{name, serve, reopen, s.log}.run))
+	add := func(actor, name string, serve func(context.Context) error, reopen func() error) {
+		list = append(list, task(server{name, serve, reopen, s.failures.of(actor), s.log}.run))
 	}
 	if s.claim != nil {
-		add("anything", func(ctx context.Context) error { return answers.Run(ctx, s.claim) }, s.claim.Reopen)
+		add(actorControl, "anything", func(ctx context.Context) error { return answers.Run(ctx, s.claim) }, s.claim.Reopen)
 	}
 	if s.stats != nil {
-		add("statistics", func(ctx context.Context) error { return answers.ServeStats(ctx, s.stats) }, s.stats.Reopen)
+		add(actorStats, "statistics", func(ctx context.Context) error { return answers.ServeStats(ctx, s.stats) }, s.stats.Reopen)
 	}
 	if s.scraped != nil {
-		add("metrics", func(ctx context.Context) error { return s.metrics.Serve(ctx, e, s.scraped) }, s.scraped.Reopen)
+		add(actorMetrics, "metrics", func(ctx context.Context) error { return s.metrics.Serve(ctx, e, s.scraped) }, s.scraped.Reopen)
 	}
 	if s.web != nil {
-		add("the page", func(ctx context.Context) error { return page.Serve(ctx, s.web) }, s.web.Reopen)
+		add(actorWeb, "the page", func(ctx context.Context) error { return page.Serve(ctx, s.web) }, s.web.Reopen)
 	}
 	return list
 }

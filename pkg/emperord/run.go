@@ -89,6 +89,7 @@ func wired(ctx context.Context, around outside, g *gathered) (*wiring, error) {
 	w.answers = &control.Server{
 		Emperor: w.emperor, Output: g.output, Events: g.events, Rescan: w.rescan, Meter: g.sockets.meter, Gate: w.gate, Log: log,
 		Stopping: ctx.Done(), Network: g.audited(), Tyrant: o.Tyrant.On, Changes: tune.parts.readers.changes,
+		Failures: g.sockets.failures.counts,
 		Info: control.Info{
 			Version: version.Number, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String()),
 		},
