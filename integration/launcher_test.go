@@ -43,10 +43,13 @@ func TestLauncherConforms(t *testing.T) {
 		spawner := namespaces.NewSpawner()
 		t.Cleanup(spawner.Close)
 		return launchertest.Subject{
-			Launcher: &process.Launcher{Program: program("vassal"), Clone: clone, Environ: os.Environ(), Spawner: spawner, Poller: poller, Reads: reads.New()},
-			Runs:     "[uwsgi]\nuid = 65534\ngid = 65534\ncommand = sleep 1000\n",
-			Ends:     "[uwsgi]\nuid = 65534\ngid = 65534\nexec-as-root = false\n",
-			Reloads:  true,
+			Launcher: &process.Launcher{
+				Programs: process.Programs{Vassal: program("vassal")}, Environ: process.Environment{Own: os.Environ()},
+				Clone: clone, Spawner: spawner, Poller: poller, Reads: reads.New(),
+			},
+			Runs:    "[uwsgi]\nuid = 65534\ngid = 65534\ncommand = sleep 1000\n",
+			Ends:    "[uwsgi]\nuid = 65534\ngid = 65534\nexec-as-root = false\n",
+			Reloads: true,
 		}
 	})
 }

@@ -51,7 +51,6 @@ func isInput(name string) bool {
 
 // inputs are other structs whose fields are a list: options by another name, and messages.
 var inputs = map[string]bool{
-	"pkg/emperor/process.Launcher": true, // options of launches
 	"pkg/wire.Order":               true, // a message to a vassal
 	"internal/control.uwsgiVassal": true, // a message of uWSGI's statistics
 	"pkg/emperor.Record":           true, // a message to clients: one JSON object, in parts by subject

@@ -47,7 +47,7 @@ func ownStateDir(o *config.Emperor) string {
 	return filepath.Join(accounts.LoginOf(uint32(os.Geteuid())).Home, ".local/state/emperor")
 }
 
-// idChooser is process.Launcher.IDs.
+// idChooser is process.Rights.IDs.
 type idChooser func(emperor.Request) (ids *namespaces.IDs, release func(), err error)
 
 // idsOf returns the ids of vassals for launches. Nil: vassals have no ranges of their own.

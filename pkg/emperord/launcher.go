@@ -25,22 +25,24 @@ import (
 func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 	o := g.input.options
 	s := &process.Launcher{
-		Program: g.programs.Main.Path, Programs: g.programs, Libraries: g.libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout,
-		Shells: o.Around.Shells, Lookup: direct.Means().Lookup, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
-		Capabilities: o.Capabilities.Given(), Environ: ownEnviron(), Passes: o.Pass.Has, Wrappers: vassalfiles.Wrappers(o.Wrapping),
-		Reads: g.files, Templates: templates(o.Templates, g.files),
-		Output: g.output, NotifyDir: g.sockets.notifyDir(), Observe: observe, Turns: turn.New(o.HookConcurrency),
-		Spawner: g.tools.spawner, Forker: g.tools.forker, Sweeper: g.tools.sweeper, Poller: g.tools.poller, Keyring: g.tools.keyring,
-		Cgroups: g.cgroups, Ledger: g.ledger,
-		Network: g.network, IDs: g.ids,
+		Programs: process.Programs{Vassal: g.programs.Main.Path, Open: g.programs, Wrappers: vassalfiles.Wrappers(o.Wrapping)},
+		Environ:  process.Environment{Own: ownEnviron(), Passes: o.Pass.Has},
+		Hooks: process.Hooks{
+			Set: o.Hooks, Libraries: g.libraries, Timeout: o.HookTimeout, Shells: o.Around.Shells, Lookup: direct.Means().Lookup, Early: o.EarlyRelease,
+			Observe: observe, Turns: turn.New(o.HookConcurrency),
+		},
+		Rights: process.Rights{RefuseRoot: refusesRoot(o), Capabilities: o.Capabilities.Given(), IDs: g.ids, Keyring: g.tools.keyring},
+		Clone:  o.Clone, Cgroups: g.cgroups, Network: g.network, NotifyDir: g.sockets.notifyDir(), Ledger: g.ledger,
+		Spawner: g.tools.spawner, Forker: g.tools.forker, Sweeper: g.tools.sweeper, Poller: g.tools.poller,
+		Output: g.output, Reads: g.files, Templates: templates(o.Templates, g.files),
 	}
 	if o.Tyrant.On {
-		s.Tenant = &wire.Tenant{Initgroups: o.Tyrant.Initgroups, Allow: o.Tyrant.Allow}
+		s.Rights.Tenant = &wire.Tenant{Initgroups: o.Tyrant.Initgroups, Allow: o.Tyrant.Allow}
 	}
 	if g.tools.links != nil {
 		s.Links, s.Sockets = g.tools.links, g.tools.sockets
 	}
-	s.Wrappers.Before, s.Wrappers.After = templateArgs(o.Templates)
+	s.Programs.Wrappers.Before, s.Programs.Wrappers.After = templateArgs(o.Templates)
 	return s
 }
 

@@ -144,12 +144,12 @@ func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emper
 		return false
 	}
 	l := *t.parts.launcher
-	l.Hooks, l.HookTimeout, l.Early, l.RefuseRoot = next.Hooks, next.HookTimeout, next.EarlyRelease, refusesRoot(next)
-	l.Capabilities = next.Capabilities.Given()
-	l.Wrappers, l.Templates = vassalfiles.Wrappers(next.Wrapping), templates(next.Templates, l.Reads)
-	l.Wrappers.Before, l.Wrappers.After = templateArgs(next.Templates)
+	l.Hooks.Set, l.Hooks.Timeout, l.Hooks.Early = next.Hooks, next.HookTimeout, next.EarlyRelease
+	l.Rights.RefuseRoot, l.Rights.Capabilities = refusesRoot(next), next.Capabilities.Given()
+	l.Programs.Wrappers, l.Templates = vassalfiles.Wrappers(next.Wrapping), templates(next.Templates, l.Reads)
+	l.Programs.Wrappers.Before, l.Programs.Wrappers.After = templateArgs(next.Templates)
 	if next.HookConcurrency != t.options.HookConcurrency {
-		l.Turns = turn.New(next.HookConcurrency)
+		l.Hooks.Turns = turn.New(next.HookConcurrency)
 	}
 	changed := t.parts
 	changed.launcher = &l

@@ -25,7 +25,7 @@ type conversation struct {
 func converse(t *testing.T, becomes Wrappers) *conversation {
 	t.Helper()
 	c := &child{
-		resources: resources{process: &namespaces.Process{PID: os.Getpid()}, launcher: &Launcher{Poller: newPoller(t), Wrappers: becomes}},
+		resources: resources{process: &namespaces.Process{PID: os.Getpid()}, launcher: &Launcher{Poller: newPoller(t), Programs: Programs{Wrappers: becomes}}},
 		protocol:  protocol{known: make(chan struct{})}, dead: make(chan struct{}),
 	}
 	ends, err := c.connect()

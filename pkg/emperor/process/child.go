@@ -120,7 +120,7 @@ func (c *child) connect() (ends []*os.File, err error) {
 		return ends, err
 	}
 	ends = append(ends, theirs)
-	if c.resources.launcher.Wrappers.None() {
+	if c.resources.launcher.Programs.Wrappers.None() {
 		return ends, nil
 	}
 	if c.ends.configs, theirs, err = stream("configs"); err != nil {

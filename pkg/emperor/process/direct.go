@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/termlog"
@@ -104,14 +103,14 @@ func (b birth) begin(ctx context.Context, cgroup int) (err error) {
 		b.request.Log.Debug("the vassal program boots it", "cause", err)
 		boot.by, boot.list = nil, nil
 	}
-	env := append(l.vassalEnviron(), termlog.MarksEnv+"=1")
+	env := append(l.Environ.ofProgram(), termlog.MarksEnv+"=1")
 	if c.ends.notify != nil {
 		env = append(env, "NOTIFY_SOCKET="+c.ends.notify.path)
 	}
-	files, passed := l.Programs.Pass(b.ends)
+	files, passed := l.Programs.Open.Pass(b.ends)
 	return l.start(c, b.spawner, namespaces.Command{
-		Path: l.Programs.At(l.Program), Args: []string{filepath.Base(l.Program), "--ini", b.request.Config.Name}, Env: append(env, passed...),
-		Dir: b.dir, Files: files, Namespaces: b.clone, Deathsig: deathSignal, Keyring: l.Keyring, CgroupFD: cgroup,
+		Path: l.Programs.at(), Args: []string{filepath.Base(l.Programs.Vassal), "--ini", b.request.Config.Name}, Env: append(env, passed...),
+		Dir: b.dir, Files: files, Namespaces: b.clone, Deathsig: deathSignal, Keyring: l.Rights.Keyring, CgroupFD: cgroup,
 	})
 }
 
@@ -123,9 +122,9 @@ func (b birth) direct(ctx context.Context, kept, unbound []*os.File) *bootlist.L
 	}
 	l, r := b.child.resources.launcher, b.request
 	request := emperor.DirectRequest{
-		Name: r.Config.Name, Server: l.Programs.Held(libexec.Server), Dir: b.dir,
-		Environ: l.ownEnviron(), Files: b.ends, Pipe: pipeFD, Orders: orderFD, Namespaces: b.clone, Keyring: l.Keyring, Deathsig: deathSignal,
-		Capabilities: l.Capabilities, Kept: kept, Unbound: unbound,
+		Name: r.Config.Name, Server: l.Programs.Open.Held(libexec.Server), Dir: b.dir,
+		Environ: l.Environ.ofVassals(), Files: b.ends, Pipe: pipeFD, Orders: orderFD, Namespaces: b.clone, Keyring: l.Rights.Keyring, Deathsig: deathSignal,
+		Capabilities: l.Rights.Capabilities, Kept: kept, Unbound: unbound,
 	}
 	if b.child.ends.notify != nil {
 		request.Notify = b.child.ends.notify.path
@@ -154,17 +153,12 @@ func (b birth) suits() bool {
 	switch {
 	case l.Forker == nil, r.Direct == nil, os.Geteuid() != 0, l.tenantOf(r) != nil:
 		return false
-	case b.clone&(namespaces.NewUser|namespaces.NewTime) != 0, l.IDs != nil:
+	case b.clone&(namespaces.NewUser|namespaces.NewTime) != 0, l.Rights.IDs != nil:
 		return false // the parent writes the maps, and checks the time
 	case r.Socket != nil, r.Zerg.Number > 0, r.Templates != nil, r.Network.Connects():
 		return false
-	case len(l.childHooks(r)) > 0, l.Libraries.Wanted(), !l.Wrappers.None():
+	case len(l.Hooks.sent(r)) > 0, l.Hooks.Libraries.Wanted(), !l.Programs.Wrappers.None():
 		return false
 	}
 	return true
-}
-
-// ownEnviron returns the variables of the emperor that vassals get.
-func (l *Launcher) ownEnviron() []string {
-	return slices.DeleteFunc(environ.OfVassals(l.Environ), func(v string) bool { return !l.passes(v) })
 }

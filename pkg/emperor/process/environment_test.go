@@ -11,16 +11,16 @@ import (
 // separately, and all of them when the text is not fully known or hooks of the operator run
 // inside.
 func TestHeldBack(t *testing.T) {
-	s := &Launcher{
-		Environ: []string{"PATH=/bin", "SECRET=1", "NAMED=2", "UWSGI_VASSAL_X=3", "UWSGI_Y=4", "EMPEROR_Z=5", "LISTEN_FDS=1", "WATCHDOG_PID=1", "NOTIFY_SOCKET=/x", "GOMAXPROCS=2"},
-		Passes:  func(name string) bool { return name == "PATH" },
+	s := &Environment{
+		Own:    []string{"PATH=/bin", "SECRET=1", "NAMED=2", "UWSGI_VASSAL_X=3", "UWSGI_Y=4", "EMPEROR_Z=5", "LISTEN_FDS=1", "WATCHDOG_PID=1", "NOTIFY_SOCKET=/x", "GOMAXPROCS=2"},
+		Passes: func(name string) bool { return name == "PATH" },
 	}
 	named := emperor.Plan{Facts: emperor.Facts{Reads: emperor.Reads{Names: []string{"NAMED", "PATH", "EMPEROR_Z", "NONE"}}}}
 	more := emperor.Plan{Facts: emperor.Facts{Reads: emperor.Reads{More: true}}}
 	for name, c := range map[string]struct{ got, want []string }{
-		"its own":              {s.vassalEnviron(), []string{"PATH=/bin", "UWSGI_X=3", "GOMAXPROCS=1", "UWSGI_EMPEROR_FD=3", "EMPEROR_ORDER_FD=4"}},
-		"of another program":   {s.wrapperEnviron(emperor.Plan{}), []string{"PATH=/bin", "UWSGI_X=3", "UWSGI_EMPEROR_FD=3"}},
-		"that names one":       {s.wrapperEnviron(named), []string{"PATH=/bin", "NAMED=2", "UWSGI_X=3", "UWSGI_EMPEROR_FD=3"}},
+		"its own":              {s.ofProgram(), []string{"PATH=/bin", "UWSGI_X=3", "GOMAXPROCS=1", "UWSGI_EMPEROR_FD=3", "EMPEROR_ORDER_FD=4"}},
+		"of another program":   {s.ofWrapper(emperor.Plan{}), []string{"PATH=/bin", "UWSGI_X=3", "UWSGI_EMPEROR_FD=3"}},
+		"that names one":       {s.ofWrapper(named), []string{"PATH=/bin", "NAMED=2", "UWSGI_X=3", "UWSGI_EMPEROR_FD=3"}},
 		"nothing named":        {s.heldBack(emperor.Plan{}, false), nil},
 		"one named":            {s.heldBack(named, false), []string{"NAMED=2"}},
 		"perhaps more":         {s.heldBack(more, false), []string{"SECRET=1", "NAMED=2", "GOMAXPROCS=2"}},
@@ -34,7 +34,7 @@ func TestHeldBack(t *testing.T) {
 	if got := s.heldBack(more, true); len(got) > 0 {
 		t.Errorf("all is passed, and held back is %q", got)
 	}
-	if got := s.vassalEnviron(); !slices.Contains(got, "EMPEROR_GOMAXPROCS=2") || !slices.Contains(got, "GOMAXPROCS=1") {
+	if got := s.ofProgram(); !slices.Contains(got, "EMPEROR_GOMAXPROCS=2") || !slices.Contains(got, "GOMAXPROCS=1") {
 		t.Errorf("the operator's GOMAXPROCS: %q", got)
 	}
 }

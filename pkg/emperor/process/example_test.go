@@ -30,8 +30,8 @@ func ExampleLauncher() {
 	e := emperor.New(emperor.Options{
 		Monitors: []monitor.Monitor{directory},
 		Launcher: &process.Launcher{
-			Program: "/usr/local/bin/vassal", Clone: namespaces.NewPID | namespaces.NewUTS | namespaces.NewMount,
-			Environ: os.Environ(), Spawner: spawner, Poller: poller,
+			Programs: process.Programs{Vassal: "/usr/local/bin/vassal"}, Clone: namespaces.NewPID | namespaces.NewUTS | namespaces.NewMount,
+			Environ: process.Environment{Own: os.Environ()}, Spawner: spawner, Poller: poller,
 		},
 		Concurrency: 4, Mercy: time.Minute, Backoff: emperor.Backoff{Initial: time.Second, Max: time.Minute, Reset: time.Minute},
 		Log: slog.Default(),

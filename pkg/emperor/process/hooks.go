@@ -19,15 +19,15 @@ import (
 // Start runs the hooks of the emperor's own start. An error means that the emperor must not
 // start.
 func (l *Launcher) Start(ctx context.Context, log *slog.Logger) error {
-	run := hooks.Runner{Timeout: l.HookTimeout, Shells: l.Shells, Log: log, Observe: l.Observe, Cgroups: l.Cgroups, Lookup: l.Lookup}
-	run.Dir, run.Vars = "/", l.Environ
-	return run.Run(ctx, hooks.EmperorStart, l.Hooks[hooks.EmperorStart])
+	run := hooks.Runner{Timeout: l.Hooks.Timeout, Shells: l.Hooks.Shells, Log: log, Observe: l.Hooks.Observe, Cgroups: l.Cgroups, Lookup: l.Hooks.Lookup}
+	run.Dir, run.Vars = "/", l.Environ.Own
+	return run.Run(ctx, hooks.EmperorStart, l.Hooks.Set[hooks.EmperorStart])
 }
 
 // runner returns the runner for the hooks of one generation. Before the clone and after the
 // end there is no child.
 func (l *Launcher) runner(r emperor.Request, c *child) hooks.Runner {
-	run := hooks.Runner{Timeout: l.HookTimeout, Shells: l.Shells, Log: r.Log, Context: r.Config.Name, Begin: r.Hooking, Observe: r.Hooked, Cgroups: l.Cgroups, Lookup: l.Lookup}
+	run := hooks.Runner{Timeout: l.Hooks.Timeout, Shells: l.Hooks.Shells, Log: r.Log, Context: r.Config.Name, Begin: r.Hooking, Observe: r.Hooked, Cgroups: l.Cgroups, Lookup: l.Hooks.Lookup}
 	dir := l.workingDirectory(r)
 	run.Dir = dir
 	run.Subject = hooks.Subject{Name: r.Config.Name, UID: r.Config.UID, GID: r.Config.GID}
@@ -35,7 +35,7 @@ func (l *Launcher) runner(r emperor.Request, c *child) hooks.Runner {
 		run.Subject.PID = c.PID()
 		run.Join = l.joiner(c, run.Subject).Join
 	}
-	run.Vars = append(slices.Clone(l.Environ), l.vassalVars(r, dir, run.Subject.PID)...)
+	run.Vars = append(slices.Clone(l.Environ.Own), l.vassalVars(r, dir, run.Subject.PID)...)
 	if c != nil {
 		run.Vars = append(run.Vars, c.Attachment().Vars()...)
 	}
@@ -45,13 +45,8 @@ func (l *Launcher) runner(r emperor.Request, c *child) hooks.Runner {
 // joiner runs hooks in the namespaces of a child.
 func (l *Launcher) joiner(c *child, who hooks.Subject) hooks.Joiner {
 	return hooks.Joiner{
-		Program: l.Programs.At(l.Program), Environ: l.Environ, Of: c.resources.process, Subject: who, Shells: l.Shells, Libraries: l.Libraries, Cgroups: l.Cgroups,
+		Program: l.Programs.at(), Environ: l.Environ.Own, Of: c.resources.process, Subject: who, Shells: l.Hooks.Shells, Libraries: l.Hooks.Libraries, Cgroups: l.Cgroups,
 	}
-}
-
-// hooks returns the hooks of one phase for a vassal: the operator's, then the vassal's own.
-func (l *Launcher) hooks(r emperor.Request, p hooks.Phase) []hooks.Hook {
-	return append(slices.Clip(l.Hooks[p]), r.Plan.Hooks[p]...)
 }
 
 // vassalVars returns the variables of hooks about a vassal with that working directory: uWSGI's
@@ -77,35 +72,19 @@ func (l *Launcher) vassalVars(r emperor.Request, dir string, pid int) []string {
 
 // hooksBeforeClone runs the hooks before the clone.
 func (l *Launcher) hooksBeforeClone(ctx context.Context, r emperor.Request) error {
-	list := l.hooks(r, hooks.AsEmperorBeforeVassal)
-	return l.inTurn(ctx, r, len(list), func() error { return l.runner(r, nil).Run(ctx, hooks.AsEmperorBeforeVassal, list) })
-}
-
-// inTurn calls run when it is the vassal's turn to run that many hooks of a phase: the lists
-// of different vassals run one after the other, in the order of launches. uWSGI does the same,
-// and operators' scripts rely on it. It returns the error of run, or ctx's error when that
-// ends first.
-func (l *Launcher) inTurn(ctx context.Context, r emperor.Request, hooks int, run func() error) error {
-	if l.Turns == nil || hooks == 0 {
-		return run()
-	}
-	done, err := l.Turns.Take(ctx, r.Order)
-	if err != nil {
-		return err
-	}
-	defer done()
-	return run()
+	list := l.Hooks.of(r, hooks.AsEmperorBeforeVassal)
+	return l.Hooks.inTurn(ctx, r, len(list), func() error { return l.runner(r, nil).Run(ctx, hooks.AsEmperorBeforeVassal, list) })
 }
 
 // hooksAfterClone runs the hooks after the clone. The pid in their environment cannot name another
 // process: the child is not reaped before they are done.
 func (l *Launcher) hooksAfterClone(ctx context.Context, r emperor.Request, c *child) error {
-	first, second := l.hooks(r, hooks.AsEmperor), l.hooks(r, hooks.AsEmperorSetns)
+	first, second := l.Hooks.of(r, hooks.AsEmperor), l.Hooks.of(r, hooks.AsEmperorSetns)
 	if len(first)+len(second) == 0 {
 		return nil
 	}
 	run := l.runner(r, c)
-	return l.inTurn(ctx, r, len(first)+len(second), func() error {
+	return l.Hooks.inTurn(ctx, r, len(first)+len(second), func() error {
 		return c.resources.linking(!l.linksLate(r), func() error {
 			if err := run.Run(ctx, hooks.AsEmperor, first); err != nil {
 				return err
@@ -113,16 +92,6 @@ func (l *Launcher) hooksAfterClone(ctx context.Context, r emperor.Request, c *ch
 			return run.Run(ctx, hooks.AsEmperorSetns, second)
 		})
 	})
-}
-
-// childHooks returns the hooks that are sent to the child, in the order they run.
-func (l *Launcher) childHooks(r emperor.Request) (list []hooks.Spec) {
-	for _, p := range []hooks.Phase{hooks.AsVassalBeforeDrop, hooks.VassalsStart, hooks.AsVassal} {
-		for _, h := range l.hooks(r, p) {
-			list = append(list, h.Spec())
-		}
-	}
-	return list
 }
 
 // Waiting implements WaitObserver: it runs the hooks of an on-demand vassal that starts to wait,
@@ -141,16 +110,16 @@ func (l *Launcher) Changed(ctx context.Context, r emperor.Request) {
 func (l *Launcher) runHooks(ctx context.Context, r emperor.Request, vars []string, phases ...hooks.Phase) {
 	count := 0
 	for _, p := range phases {
-		count += len(l.hooks(r, p))
+		count += len(l.Hooks.of(r, p))
 	}
 	if count == 0 {
 		return
 	}
 	run := l.runner(r, nil)
 	run.Vars = append(run.Vars, vars...)
-	_ = l.inTurn(ctx, r, count, func() error {
+	_ = l.Hooks.inTurn(ctx, r, count, func() error {
 		for _, p := range phases {
-			run.Logged(ctx, p, l.hooks(r, p))
+			run.Logged(ctx, p, l.Hooks.of(r, p))
 		}
 		return nil
 	})
@@ -231,14 +200,14 @@ func (l *life) observe(c *child, m emperor.Message) {
 	if c.boot.by == nil || c.movedByHooks() { // the vassal program can also have moved
 		c.rememberCgroup(true)
 	}
-	list := l.launcher.hooks(l.about, hooks.OnVassalReady)
+	list := l.launcher.Hooks.of(l.about, hooks.OnVassalReady)
 	if len(list) == 0 && !l.launcher.linksLate(l.about) {
 		return
 	}
 	l.once.Do(func() {
 		l.ready = startCompanion(func(ctx context.Context) {
 			_ = c.resources.linking(true, func() error {
-				err := l.launcher.inTurn(ctx, l.about, len(list), func() error {
+				err := l.launcher.Hooks.inTurn(ctx, l.about, len(list), func() error {
 					l.launcher.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, list)
 					return nil
 				})

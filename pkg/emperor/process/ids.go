@@ -14,8 +14,8 @@ import (
 
 // start clones the child, in a user namespace with ids of its own if vassals have any.
 func (l *Launcher) start(c *child, by *namespaces.Spawner, command namespaces.Command) (err error) {
-	if l.IDs != nil {
-		ids, release, err := l.IDs(c.resources.request)
+	if l.Rights.IDs != nil {
+		ids, release, err := l.Rights.IDs(c.resources.request)
 		if err != nil {
 			return fmt.Errorf("cannot choose its ids: %w", err)
 		}

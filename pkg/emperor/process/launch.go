@@ -11,97 +11,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/emperor-go/emperor/internal/assist"
-	"github.com/emperor-go/emperor/internal/libexec"
-	"github.com/emperor-go/emperor/internal/output"
-	"github.com/emperor-go/emperor/internal/reads"
-	"github.com/emperor-go/emperor/internal/turn"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
-	"github.com/emperor-go/emperor/pkg/namespaces/bootlist"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
-
-// Launcher is the Launcher that makes real processes. Its fields are set before the first
-// launch and not changed afterwards; a copy with other fields shares the rest.
-type Launcher struct {
-	// Program is the path of the vassal program. Required.
-	Program string
-	// Programs hold it and its companions open. Nil: each launch executes the file that is at Program then.
-	Programs *libexec.Programs
-	// Clone lists the new namespaces of each vassal.
-	Clone namespaces.Flags
-	// IDs gives a vassal the ids of its user namespace. The process that uses them is started before
-	// release is called. Nil: see namespaces.Command.
-	IDs func(r emperor.Request) (ids *namespaces.IDs, release func(), err error)
-	// Hooks are the operator's; hooks of the as-vassal phase travel to the child.
-	Hooks hooks.Set
-	// Libraries are the C libraries for the hooks that travel to the child or into its
-	// namespaces. With any, Program must be one that can load them.
-	Libraries hooks.Libraries
-	// HookTimeout bounds each hook. Zero: no bound.
-	HookTimeout time.Duration
-	// Shells are tried in order for commands, before /bin/sh.
-	Shells []string
-	// Lookup finds the addresses of hosts for hooks. Nil: see hooks.Runner.
-	Lookup assist.Lookup
-	// Early sends a vassal off before the as-emperor hooks run, as uWSGI does.
-	// Otherwise it is parked until they are done.
-	Early bool
-	// RefuseRoot: a vassal that names no user does not start.
-	RefuseRoot bool
-	// Tenant are the rules for vassals of tenants, which run as the owners of their files. Nil: no vassal
-	// does.
-	Tenant *wire.Tenant
-	// Capabilities are all that vassals can have. Nil: no limit.
-	Capabilities *namespaces.Capabilities
-	// Environ is the environment of the emperor, which its hooks have.
-	Environ []string
-	// Passes reports whether vassals get a variable of it. Nil: they get all that is not
-	// for one process.
-	Passes func(name string) bool
-	// Keyring: each vassal gets a session keyring of its own.
-	Keyring bool
-	// Spawner clones. Required.
-	Spawner *namespaces.Spawner
-	// Forker starts vassals that need no program of ours. Nil: the vassal program starts all.
-	Forker *bootlist.Forker
-	// Sockets makes the unix sockets of vassals with networks of their own. Nil: they make them, and no socket
-	// outlives their process.
-	Sockets *namespaces.SocketMaker
-	// Sweeper deletes the links that hooks have made. Nil: each vassal's by itself.
-	Sweeper *namespaces.Sweeper
-	// Links watches the links that hooks have made. Nil: a lost one is not reported.
-	Links LinkWatcher
-	// Network connects vassals whose plans ask for it, before their hooks. Nil: none.
-	Network emperor.Network
-	// Ledger records resources that a killed emperor would leave behind. Nil: no record.
-	Ledger *Ledger
-	// Poller receives messages of vassals. Required.
-	Poller *Poller
-	// Wrappers are programs of the operator that replace vassals, such as
-	// uwsgi.
-	Wrappers Wrappers
-	// Templates reads the texts around the configuration of vassals whose working
-	// directory is dir, anew for each launch. Nil: nothing does.
-	Templates func(dir string) (*wire.Templates, error)
-	// NotifyDir is where each generation gets a socket for sd_notify(3). Empty:
-	// nowhere.
-	NotifyDir string
-	// Observe is called with the result of each hook of the emperor's start. Nil: no call.
-	Observe func(hooks.Result)
-	// Turns orders the hooks of different vassals in this process. Nil: they run at the
-	// same time.
-	Turns *turn.Line
-	// Output takes the output of vassals. Nil: their logs do.
-	Output *output.Hub
-	// Reads bounds looks at files. Required.
-	Reads *reads.Pool
-	// Cgroups is where each generation gets a cgroup of its own. Nil: nowhere.
-	Cgroups *namespaces.CgroupRoot
-}
 
 // Launch implements Launcher: hooks before, clone, network, hooks after, order.
 func (l *Launcher) Launch(ctx context.Context, r emperor.Request) (emperor.Process, error) {
@@ -126,7 +41,7 @@ func (l *Launcher) launch(ctx context.Context, r emperor.Request) (_ *child, err
 	if r.Templates, err = l.templates(r); err != nil {
 		return nil, err
 	}
-	if len(l.hooks(r, hooks.AsEmperorBeforeVassal)) > 0 {
+	if len(l.Hooks.of(r, hooks.AsEmperorBeforeVassal)) > 0 {
 		if err := l.hooksBeforeClone(ctx, r); err != nil {
 			return nil, err
 		}
@@ -158,7 +73,7 @@ func (l *Launcher) launch(ctx context.Context, r emperor.Request) (_ *child, err
 // release runs the as-emperor hooks and gives the order, in the order of time
 // that the operator chose.
 func (l *Launcher) release(ctx context.Context, c *child, r emperor.Request) error {
-	if !l.Early {
+	if !l.Hooks.Early {
 		if err := l.hooksAfterClone(ctx, r, c); err != nil {
 			return err
 		}
@@ -168,7 +83,7 @@ func (l *Launcher) release(ctx context.Context, c *child, r emperor.Request) err
 		return l.orderError(c, err)
 	}
 	c.life = life{launcher: l, about: r, since: time.Now()}
-	if l.Early {
+	if l.Hooks.Early {
 		c.life.early = startCompanion(func(ctx context.Context) { l.lateHooks(ctx, r, c) })
 	}
 	return nil
@@ -197,9 +112,9 @@ func (l *Launcher) orderError(c *child, err error) error {
 	}
 	status, dead := c.resources.process.DiedWithin(dyingTime)
 	if !dead {
-		return fmt.Errorf("%q has closed the channel for its order: %w (is it the vassal program?)", l.Program, err)
+		return fmt.Errorf("%q has closed the channel for its order: %w (is it the vassal program?)", l.Programs.Vassal, err)
 	}
-	return fmt.Errorf("%q ended before it took its order: %v (%s)", l.Program, status, hintWhole)
+	return fmt.Errorf("%q ended before it took its order: %v (%s)", l.Programs.Vassal, status, hintWhole)
 }
 
 // hintWhole is about a program of ours that cannot be executed.
@@ -214,7 +129,7 @@ func (l *Launcher) cloneError(err error) error {
 	case errors.Is(err, syscall.ENOEXEC):
 		hint = " (" + hintWhole + ")"
 	}
-	return fmt.Errorf("cannot clone %q: %w%s", l.Program, err, hint)
+	return fmt.Errorf("cannot clone %q: %w%s", l.Programs.Vassal, err, hint)
 }
 
 // lateHooks runs the as-emperor hooks beside a vassal that boots already. The failure of
@@ -232,24 +147,24 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 	}
 	o := wire.Order{
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Dir: []byte(r.Config.Dir), Config: r.Config.Data,
-		Templates: r.Templates, Namespaces: (l.Clone &^ (c.guest.joined & namespaces.NewMount)).String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities,
-		Caged: c.resources.cgroup != nil, OwnIDs: l.IDs != nil,
-		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.childHooks(r), Shells: l.Shells, HookTimeout: l.HookTimeout,
+		Templates: r.Templates, Namespaces: (l.Clone &^ (c.guest.joined & namespaces.NewMount)).String(), RefuseRoot: l.Rights.RefuseRoot, Capabilities: l.Rights.Capabilities,
+		Caged: c.resources.cgroup != nil, OwnIDs: l.Rights.IDs != nil,
+		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.Hooks.sent(r), Shells: l.Hooks.Shells, HookTimeout: l.Hooks.Timeout,
 	}
 	o.Tenant = l.tenantOf(r)
 	o.FileSystem, o.Proc = r.Files.System, r.Files.Proc
-	if l.IDs != nil {
+	if l.Rights.IDs != nil {
 		o.FileSystem = followed(o.FileSystem, l.Reads)
 	}
 	o.Program = l.programFor(*r.Plan)
-	o.Libraries, o.LibraryDirs = l.Libraries.Plugins, l.Libraries.Dirs
+	o.Libraries, o.LibraryDirs = l.Hooks.Libraries.Plugins, l.Hooks.Libraries.Dirs
 	if len(o.Hooks) > 0 {
 		o.HookVars = bytesOf(l.vassalVars(r, l.workingDirectory(r), c.PID()))
 	}
 	if a := c.Attachment(); a != nil {
 		o.NetworkVars, o.Mounts = bytesOf(a.Vars()), a.Mounts
 	}
-	o.Environ = bytesOf(l.heldBack(*r.Plan, len(o.Hooks) > 0))
+	o.Environ = bytesOf(l.Environ.heldBack(*r.Plan, len(o.Hooks) > 0))
 	return o
 }
 
@@ -259,7 +174,7 @@ func (l *Launcher) tenantOf(r emperor.Request) *wire.Tenant {
 	if !monitor.Tenant(r.Config.UID) {
 		return nil
 	}
-	return l.Tenant
+	return l.Rights.Tenant
 }
 
 // clone makes the child with its channels, in a working directory. It is parked when clone

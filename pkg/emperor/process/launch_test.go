@@ -13,8 +13,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-func TestVassalEnviron(t *testing.T) {
-	s := Launcher{Environ: []string{
+func TestEnvironmentOfProgram(t *testing.T) {
+	s := Environment{Own: []string{
 		"PATH=/bin", "UWSGI_VASSAL_HTTP_SOCKET=:80", "UWSGI_EMPEROR_FD=9", "EMPEROR_ORDER_FD=8", "LISTEN_FDS=1", "WATCHDOG_USEC=1",
 		"NOTIFY_SOCKET=/run/notify", "GOMAXPROCS=7", "UWSGIX=1",
 	}}
@@ -22,7 +22,7 @@ func TestVassalEnviron(t *testing.T) {
 		"PATH=/bin", "UWSGI_HTTP_SOCKET=:80", "EMPEROR_GOMAXPROCS=7", "UWSGIX=1",
 		"GOMAXPROCS=1", "UWSGI_EMPEROR_FD=3", "EMPEROR_ORDER_FD=4",
 	}
-	if got := s.vassalEnviron(); !slices.Equal(got, want) {
+	if got := s.ofProgram(); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -33,7 +33,7 @@ func TestCloneOutOfDescriptors(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector would close them
 	spawner := namespaces.NewSpawner()
 	defer spawner.Close()
-	s := Launcher{Poller: &Poller{}, Program: "/bin/true", Spawner: spawner, Wrappers: Wrappers{Wrapper: "/bin/true"}}
+	s := Launcher{Poller: &Poller{}, Programs: Programs{Vassal: "/bin/true", Wrappers: Wrappers{Wrapper: "/bin/true"}}, Spawner: spawner}
 	free := holdDescriptors(t)
 	for n := range 10 {
 		before := openDescriptors()

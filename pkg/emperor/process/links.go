@@ -25,12 +25,12 @@ type LinkWatcher interface {
 // emperor, and the vassal's own hooks when they can see processes of the emperor's network,
 // and so reach that network.
 func (l *Launcher) links(r emperor.Request) bool {
-	return l.Clone.Has(namespaces.NewNet) && len(l.hooks(r, hooks.AsEmperor))+len(l.hooks(r, hooks.AsEmperorSetns)) > 0 || l.linksLate(r)
+	return l.Clone.Has(namespaces.NewNet) && len(l.Hooks.of(r, hooks.AsEmperor))+len(l.Hooks.of(r, hooks.AsEmperorSetns)) > 0 || l.linksLate(r)
 }
 
 // linksLate reports whether they may after the boot.
 func (l *Launcher) linksLate(r emperor.Request) bool {
-	return l.Clone.Has(namespaces.NewNet) && (len(l.hooks(r, hooks.OnVassalReady)) > 0 || !l.Clone.Has(namespaces.NewPID|namespaces.NewMount))
+	return l.Clone.Has(namespaces.NewNet) && (len(l.Hooks.of(r, hooks.OnVassalReady)) > 0 || !l.Clone.Has(namespaces.NewPID|namespaces.NewMount))
 }
 
 // linking runs hooks and records the links into the vassal's network afterwards, also when the

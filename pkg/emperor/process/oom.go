@@ -32,7 +32,7 @@ func (c *child) rememberCgroup(moved bool) {
 
 // movedByHooks reports whether hooks of the emperor may have moved the child to another cgroup.
 func (c *child) movedByHooks() bool {
-	return len(c.resources.launcher.hooks(c.resources.request, hooks.AsEmperor))+len(c.resources.launcher.hooks(c.resources.request, hooks.AsEmperorSetns)) > 0
+	return len(c.resources.launcher.Hooks.of(c.resources.request, hooks.AsEmperor))+len(c.resources.launcher.Hooks.of(c.resources.request, hooks.AsEmperorSetns)) > 0
 }
 
 // kills returns how many of its processes the OOM killer has killed.

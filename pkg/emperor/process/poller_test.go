@@ -28,7 +28,7 @@ func TestLastWords(t *testing.T) {
 	}
 	spawner := namespaces.NewSpawner()
 	defer spawner.Close()
-	s := &Launcher{Program: program, Spawner: spawner, Poller: newPoller(t)}
+	s := &Launcher{Programs: Programs{Vassal: program}, Spawner: spawner, Poller: newPoller(t)}
 	lives := make(chan string)
 	for i := range vassals {
 		go func() { lives <- lifeOf(s, fmt.Sprint(i)) }()

@@ -34,7 +34,7 @@ func (f Wrappers) Becomes(attributes map[string]string) bool {
 
 // programFor returns the program that replaces a vassal, or nil.
 func (l *Launcher) programFor(p emperor.Plan) *wire.Program {
-	f := l.Wrappers
+	f := l.Programs.Wrappers
 	paths := append([]string{}, f.Override...)
 	switch {
 	case f.WrapperAttr != "" && p.Attributes[f.WrapperAttr] != "":
@@ -48,7 +48,7 @@ func (l *Launcher) programFor(p emperor.Plan) *wire.Program {
 		return nil
 	}
 	program := &wire.Program{
-		Paths: paths, Before: bytesOf(f.Before), After: bytesOf(f.After), Config: configOf(p), Env: bytesOf(l.wrapperEnviron(p)),
+		Paths: paths, Before: bytesOf(f.Before), After: bytesOf(f.After), Config: configOf(p), Env: bytesOf(l.Environ.ofWrapper(p)),
 		Pipe: pipeFD, Configs: configFD,
 	}
 	if f.ChdirAttr != "" {
