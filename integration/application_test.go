@@ -76,8 +76,8 @@ func testify() (said testimony, err error) {
 	return said, err
 }
 
-// descriptors lists the descriptors of a process, except those that Go's runtime opens for
-// itself.
+// descriptors lists the descriptors of a process. Descriptors that Go's runtime opens for itself
+// are left out.
 func descriptors(pid int) (map[string]string, error) {
 	dir := "/proc/" + strconv.Itoa(pid) + "/fd"
 	entries, err := os.ReadDir(dir)

@@ -101,7 +101,7 @@ func (w *world) compiled(name, text string) string {
 }
 
 // untilRunning returns the time from the start of an emperor until so many programs have written a
-// byte to a named pipe. It ends the emperor, and returns its processor time with that of all processes
+// byte to a named pipe. It ends the emperor, and returns the processor time of it and of all processes
 // that it has waited for.
 func (w *world) untilRunning(c contender, fifo string, programs int) (took, used time.Duration) {
 	w.t.Helper()

@@ -49,7 +49,7 @@ func TestOperatorNamesSeveral(t *testing.T) {
 		t.Errorf("by a pattern: %q", got)
 	}
 	if got := strings.Fields(w.succeed("list", "-q", "--owner", "nobody")); len(got) != 0 {
-		t.Errorf("of nobody: %q", got)
+		t.Errorf("of the user nobody: %q", got)
 	}
 	var answers []struct{ Name string }
 	if err := json.Unmarshal([]byte(w.succeed("start", "--wait", "--json", "blog", "shop-2")), &answers); err != nil || len(answers) != 2 || answers[0].Name != "blog.ini" {

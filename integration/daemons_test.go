@@ -99,7 +99,7 @@ func TestDaemonOfAShell(t *testing.T) {
 		t.Errorf("the one with a reload signal ran %d times", n)
 	}
 	if e.count("a.ini", "did not stop in time") > 0 {
-		t.Error("somebody had to be killed")
+		t.Error("a process had to be killed")
 	}
 }
 

@@ -130,7 +130,7 @@ func TestParkedWithoutAProgram(t *testing.T) {
 	second.stop(syscall.SIGTERM)
 }
 
-// The sockets of a boot by system calls reach the program, replace those of a killed generation, and
+// The sockets of a boot by system calls reach the program, replace sockets of a killed generation, and
 // leave a socket alone on which a process listens.
 func TestSocketsOfADirectBoot(t *testing.T) {
 	t.Parallel()

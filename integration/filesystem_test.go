@@ -112,7 +112,7 @@ func TestOwnFileSystem(t *testing.T) {
 	}
 }
 
-// Hooks set the sysctls of the vassal's network, and those of its other namespaces if the operator permits it.
+// Hooks set the sysctls of the vassal's network, and sysctls of its other namespaces if the operator permits it.
 func TestKernelTunables(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -23,7 +23,7 @@ func TestHooksOfAVassalsFile(t *testing.T) {
 	e.await("b.ini", "asked by the operator")
 	e.running("b.ini")
 	if e.count("b.ini", "asked by b.ini") > 0 || e.count("a.ini", "inside by its file") > 0 {
-		t.Errorf("a hook ran that nobody allowed:\n%s", e.tail())
+		t.Errorf("a hook ran that was not allowed:\n%s", e.tail())
 	}
 
 	// A changed hook needs a new process.

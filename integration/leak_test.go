@@ -83,7 +83,7 @@ func (e *emperor) usage() usage {
 }
 
 // goroutines ends the emperor by the signal on which Go prints every goroutine, and counts
-// them by their creator, without those of Go's runtime.
+// them by their creator, without goroutines of Go's runtime.
 func (e *emperor) goroutines() map[string]int {
 	e.t.Helper()
 	e.signal(syscall.SIGABRT)

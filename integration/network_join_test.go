@@ -70,7 +70,7 @@ func TestJoinedNetwork(t *testing.T) {
 func TestJoinMistakes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.vassal("lone.ini", serves, "network = join:nobody")
+	w.vassal("lone.ini", serves, "network = join:absent")
 	w.vassal("one.ini", serves, "network = join:two")
 	w.vassal("two.ini", serves, "network = join:one.ini")
 	w.vassal("shop.ini", serves)
@@ -84,7 +84,7 @@ func TestJoinMistakes(t *testing.T) {
 	}
 	w.write("emperor.ini", ini("emperor = "+w.vassals, "emperor-use-clone = pid,uts,net,ipc,fs", "emperor-network = none", "emperor-network-modes = none,join"))
 	mistakes := map[string]string{
-		"lone.ini": `there is no vassal "nobody"`, "one.ini": "in a circle", "two.ini": "in a circle", "tenant.ini": "belongs to another user",
+		"lone.ini": `there is no vassal "absent"`, "one.ini": "in a circle", "two.ini": "in a circle", "tenant.ini": "belongs to another user",
 	}
 	out, err := w.inside(program("emperor"), "check", "--ini", w.path("emperor.ini"), w.vassals).CombinedOutput()
 	for name, text := range mistakes {
@@ -105,6 +105,6 @@ func TestJoinMistakes(t *testing.T) {
 			return strings.Contains(status, place) && strings.Contains(strings.Join(strings.Fields(status), " "), text)
 		})
 	}
-	w.vassal("nobody.ini", serves)
+	w.vassal("absent.ini", serves)
 	e.running("lone.ini")
 }

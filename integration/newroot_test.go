@@ -19,8 +19,8 @@ func (w *world) distribution() string {
 	return at
 }
 
-// A vassal lives in its new root directory, with its own /proc and with the options about files in it: the programs of the vassal,
-// those of enter, its built-in server, also after a reload. Nothing of the old root directory is left.
+// A vassal lives in its new root directory, with its own /proc and with the options about files in it: programs of the vassal
+// and of enter, its built-in server, also after a reload. Nothing of the old root directory is left.
 func TestNewRootDirectory(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{"root": {allNamespaces + ",cgroup"}, "user namespace": nil} {

@@ -22,7 +22,7 @@ func (e *emperor) printed(vassal, who string) {
 	for _, name := range []string{"stderr", "stdout", "fd"} {
 		e.await(vassal, `"msg":"`+who+" "+name)
 	}
-	if who != "hook" && e.count(vassal, `"msg":"`+who+" can read") > 0 { // that of a hook belongs to the user who runs it
+	if who != "hook" && e.count(vassal, `"msg":"`+who+" can read") > 0 { // the pipe of a hook belongs to the user who runs it
 		e.t.Errorf("%s: the pipe of the log can be read", who)
 	}
 }

@@ -300,7 +300,7 @@ func TestIdleWorkers(t *testing.T) {
 	for range 2 {
 		workerOf(t, socket)
 		e.await("a.ini", "stopping the workers until the first connection")
-		eventually(t, "nobody works", func() bool { return len(workersOf(pid)) == 0 })
+		eventually(t, "no worker is left", func() bool { return len(workersOf(pid)) == 0 })
 	}
 	workerOf(t, socket)
 	if n := e.count("a.ini", "-> running"); n != 1 {

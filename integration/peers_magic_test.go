@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// ofFile are the magic variables about a file, and ofProcess those that depend on the program
+// ofFile are the magic variables about a file, and ofProcess the ones about the program
 // that reads it.
 const (
 	ofFile    = "psdnec0123456789oxijOPSDNECXIJv"

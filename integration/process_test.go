@@ -96,12 +96,12 @@ func TestOnlyItsOwnFilesAreRemoved(t *testing.T) {
 	e := w.start(allNamespaces)
 	e.running("a.ini")
 	for _, path := range mine {
-		w.write(path, "of somebody else")
+		w.write(path, "of another program")
 	}
 	e.remove("a.ini")
 	e.gone("a.ini")
 	for _, path := range mine {
-		if text, err := os.ReadFile(path); err != nil || string(text) != "of somebody else" {
+		if text, err := os.ReadFile(path); err != nil || string(text) != "of another program" {
 			t.Errorf("%s: %q, %v", path, text, err)
 		}
 	}

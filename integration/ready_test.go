@@ -88,7 +88,7 @@ func TestProbeThatLeavesSomethingBehind(t *testing.T) {
 func TestProbeInVain(t *testing.T) {
 	t.Parallel()
 	for name, option := range map[string]string{
-		"nobody listens": "ready-probe = tcp:127.0.0.1:8080", "it fails": "ready-probe = exec:sh -c 'echo not yet; exit 3'",
+		"no process listens": "ready-probe = tcp:127.0.0.1:8080", "it fails": "ready-probe = exec:sh -c 'echo not yet; exit 3'",
 		"it hangs": "ready-probe = exec:sleep 1000", "it says nothing": "notify-ready = true",
 	} {
 		t.Run(name, func(t *testing.T) {

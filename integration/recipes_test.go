@@ -22,7 +22,7 @@ const soakEnv = "EMPEROR_SOAK"
 type recipe struct {
 	name   string
 	vassal string            // the lines of its file
-	files  map[string]string // those of the program, by path
+	files  map[string]string // of the program, by path
 }
 
 var (
@@ -97,7 +97,7 @@ var dishes = map[string]dish{
 	"nginx":                       {program: "nginx"},
 	"HAProxy":                     {program: "haproxy"},
 	"lighttpd":                    {program: "lighttpd"},
-	"Gunicorn":                    {program: "gunicorn", broken: [2]string{"wsgi:app", "nothere:app"}, lost: 1}, // of those that a worker has accepted and not read
+	"Gunicorn":                    {program: "gunicorn", broken: [2]string{"wsgi:app", "nothere:app"}, lost: 1}, // requests that a worker has accepted and not read
 	"Uvicorn":                     {program: "/usr/lib/python3/dist-packages/uvicorn", broken: [2]string{"asgi:app", "nothere:app"}, lost: 4},
 	"Node.js":                     {program: "node", large: true},
 	"Puma":                        {program: "puma", large: true},

@@ -125,7 +125,7 @@ func get(t *testing.T, socket, method, path string, header http.Header) answer {
 // listens waits until a process listens on a socket: the path exists a moment earlier.
 func listens(t *testing.T, socket string) {
 	t.Helper()
-	eventually(t, "somebody listens on "+socket, func() bool {
+	eventually(t, "a process listens on "+socket, func() bool {
 		c, err := net.Dial("unix", socket)
 		if err == nil {
 			c.Close()

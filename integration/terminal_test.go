@@ -372,6 +372,6 @@ func TestTerminalOfACheapVassal(t *testing.T) {
 		s := sit(t, exec.Command(program("vassal"), "--pty-connect", socket))
 		s.expect("ready>")
 		s.expect("Detached.")
-		eventually(t, "nobody works", func() bool { return len(workersOf(pid)) == 0 })
+		eventually(t, "no worker is left", func() bool { return len(workersOf(pid)) == 0 })
 	}
 }

@@ -359,7 +359,7 @@ func TestWorkersDieWithTheirVassal(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	eventually(t, "nobody is left", func() bool { return len(sleepers()) == 0 })
+	eventually(t, "no sleeper is left", func() bool { return len(sleepers()) == 0 })
 }
 
 // A worker that ignores its signal is killed after its own mercy, not the vassal's, and the

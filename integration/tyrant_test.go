@@ -161,7 +161,7 @@ func TestOwnersMost(t *testing.T) {
 	}
 }
 
-// TestTenantAndOperator: files of root run as they say, beside those of tenants.
+// TestTenantAndOperator: files of root run as they say, beside files of tenants.
 func TestTenantAndOperator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -254,7 +254,7 @@ func TestTenantsEnvironment(t *testing.T) {
 }
 
 // TestTenantInUserNamespace: with a range of ids a tenant's vassal runs as its owner, and the root of its
-// hooks is nobody of the host.
+// hooks is no user of the host.
 func TestTenantInUserNamespace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -216,7 +216,7 @@ func TestReloadLosesNoRequest(t *testing.T) {
 			w.vassal("a.ini", append(prepare(w), "processes = 2", "http-socket = "+w.path("s/web"), "listen = 1024")...)
 			e := w.start(allNamespaces)
 			pid := e.running("a.ini")
-			eventually(t, "somebody serves", func() bool { return get(t, w.path("s/web"), "GET", "/", nil).status == http.StatusOK })
+			eventually(t, "a worker serves", func() bool { return get(t, w.path("s/web"), "GET", "/", nil).status == http.StatusOK })
 			c := w.customers(4, w.path("s/web"))
 			for range 50 {
 				if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
@@ -258,7 +258,7 @@ func TestKilledWorkerIsReplacedAndTheOthersServe(t *testing.T) {
 			for range 3 {
 				before = append(before, e.workerStarted("a.ini", pid))
 			}
-			eventually(t, "somebody serves", func() bool { return get(t, w.path("s/web"), "GET", "/", nil).status == http.StatusOK })
+			eventually(t, "a worker serves", func() bool { return get(t, w.path("s/web"), "GET", "/", nil).status == http.StatusOK })
 			c := w.customers(3, w.path("s/web"))
 			if err := syscall.Kill(before[0], syscall.SIGKILL); err != nil {
 				t.Fatal(err)

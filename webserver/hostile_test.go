@@ -390,7 +390,7 @@ func TestUnrulyPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a, body := s.do(r); a.StatusCode != http.StatusOK || body != "enough" {
-		t.Errorf("a body that nobody reads: %d %q", a.StatusCode, body)
+		t.Errorf("a body that is not read: %d %q", a.StatusCode, body)
 	}
 }
 

@@ -145,7 +145,7 @@ func rush() bool {
 	return false
 }
 
-// hasten gives a server that began with few threads those that it will need.
+// hasten gives a server that began with few threads all threads that it will need.
 func hasten(c *Config) {
 	if goprocs.Started() {
 		c.First = func() { go outset.Grow(firstThreads) } // not before the first answer

@@ -32,7 +32,7 @@ type proxied struct {
 
 	once     sync.Once
 	in       *bufio.Reader // bytes that follow the header
-	from, to net.Addr      // of the client's connection to the proxy; nil: those of this connection
+	from, to net.Addr      // of the client's connection to the proxy; nil: as of this connection
 	tls      bool          // the client's connection to the proxy has TLS
 	failed   bool          // there is no request
 }

@@ -37,7 +37,7 @@ type attempt struct {
 	err     error
 }
 
-// mostAttempts limits those that do not end.
+// mostAttempts limits attempts that do not end.
 const mostAttempts = 4
 
 // Errors of reloads.
@@ -217,7 +217,7 @@ func (s *sole) take(a *attempt) error {
 	return nil
 }
 
-// crowded reports whether sockets of this process prevent those of a configuration from being bound.
+// crowded reports whether sockets of this process prevent the binding of sockets of a configuration.
 func (s *sole) crowded(o *serving.Options) bool {
 	return slices.ContainsFunc(o.Sole.Sockets, func(b serving.Bound) bool {
 		return slices.ContainsFunc(s.bound, func(have *sockets.Socket) bool { return have.Address != b.Address && have.Crowds(b.Address) })

@@ -25,8 +25,8 @@ func (s *sole) adopt() error {
 	return nil
 }
 
-// bind returns the sockets of a configuration: those that it has in common with the one in effect, and
-// new ones, which are also in made.
+// bind returns the sockets of a configuration: sockets that the one in effect has too, and new
+// ones, which are also in made.
 func (s *sole) bind(o *serving.Options) (list, made []*sockets.Socket, err error) {
 	x := &o.Sole
 	how := sockets.Options{Backlog: x.Backlog, KeepAlive: x.KeepAlive, NoDelay: x.NoDelay, FreeBind: x.FreeBind, UID: x.UID, GID: x.GID}

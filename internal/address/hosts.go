@@ -10,7 +10,7 @@ import (
 // hostsFile has the names of hosts that this machine knows without a name server (hosts(5)).
 const hostsFile = "/etc/hosts"
 
-// inHosts returns the address of a name in a text like that of hostsFile: the first IPv4
+// inHosts returns the address of a name in a text like hostsFile: the first IPv4
 // address, as gethostbyname(3) does, or else the first address.
 func inHosts(text, name string) (found netip.Addr, ok bool) {
 	for line := range strings.Lines(text) {

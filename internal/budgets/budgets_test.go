@@ -57,7 +57,7 @@ var inputs = map[string]bool{
 	"pkg/emperor.Request":          true, // the input of one launch: its configuration, which no code changes, and its place in the life
 }
 
-// Fields of embedded structs count, through pointers too, but only those of the same package.
+// Fields of embedded structs of the same package count, through pointers too.
 func TestPromotedFieldsCount(t *testing.T) {
 	dir := t.TempDir()
 	source := "package p\n\nimport \"io\"\n\ntype a struct {\n\tx, y int\n\t*b\n\tio.Reader\n\tc b\n}\n\ntype b struct{ d }\n\ntype d struct{ u, v, w int }\n"

@@ -34,7 +34,7 @@ func checkCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Use:                   "check [--ini FILE] FILE|DIR…", Short: "parse and check files without starting anything",
 		Long: "Parses and checks files of vassals, or all files of a directory, without starting anything. An emperor's own file is\n" +
-			"checked with the vassals of its directories. Without --ini the namespaces are those of the running emperor, or else of\n" +
+			"checked with the vassals of its directories. Without --ini the namespaces come from the running emperor, or else from\n" +
 			"/etc/emperor.ini. With --security FILE can also be the name of a vassal: a running one is examined in /proc.\n" +
 			"Exit status: 0: no mistakes; 1: mistakes; 2: the check failed.",
 		RunE: func(c *cobra.Command, args []string) error {

@@ -15,7 +15,7 @@ import (
 // versionWait is the longest wait for the version of a running emperor.
 const versionWait = time.Second
 
-// PrintVersion prints the version of this program, and that of the running emperor if it is another
+// PrintVersion prints the version of this program, and the running emperor's if it is another
 // one. An emperor that does not answer is as good as none.
 func PrintVersion(w io.Writer) {
 	_, _ = fmt.Fprintln(w, version.Line("emperor"))

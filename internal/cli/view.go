@@ -82,7 +82,7 @@ func (v *view) wants(name string) bool {
 	return strings.Contains(strings.ToLower(name), strings.ToLower(v.filter))
 }
 
-// frame returns the first lines of a text, which stay, those of its rows that the screen has room for, and
+// frame returns the first lines of a text, which stay, the rows that the screen has room for, and
 // a line about the others.
 func (v *view) frame(text []string, heads, height int) []string {
 	rows := text[heads:]

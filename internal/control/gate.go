@@ -14,7 +14,7 @@ import (
 )
 
 // Gate admits the clients that may ask the emperor, in the user namespace of the emperor and
-// outside its vassals: root, the emperor's own user, and those of its fields. It refuses a client
+// outside its vassals: root, the emperor's own user, and the users and groups in its fields. It refuses a client
 // that it cannot inspect.
 type Gate struct {
 	// Confines reports whether a process belongs to a vassal. Required.

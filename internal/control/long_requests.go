@@ -11,8 +11,8 @@ const (
 	// maxLongRequests limits the number of clients that follow, and of clients that wait for the
 	// result of a verb.
 	maxLongRequests = 64
-	// maxOfTenants limits those of clients that do not command the emperor, and maxOfTenant those
-	// of one such user.
+	// maxOfTenants limits requests of clients that do not command the emperor, and maxOfTenant
+	// requests of one such user.
 	maxOfTenants, maxOfTenant = 48, 8
 	// alive is the interval of signs of life while a request is in progress.
 	alive = 2 * time.Second

@@ -35,7 +35,7 @@ var (
 	root   = Rights{All: Govern}
 	reader = Rights{UID: 1005, All: Read}
 	tenant = Rights{UID: 1001, Own: true}
-	nobody = Rights{UID: 1004, Own: true}
+	other  = Rights{UID: 1004, Own: true}
 	both   = Rights{UID: 1001, All: Read, Own: true}
 )
 
@@ -52,8 +52,8 @@ func (s *stage) as(c Rights, method, path string) (code int, body string) {
 func TestRightsOfClients(t *testing.T) {
 	s := tenants(t)
 	for _, tt := range []struct {
-		method, path                               string
-		root, reader, tenant, both, nobody, hidden int // hidden is the tenant about the vassal of another
+		method, path                              string
+		root, reader, tenant, both, other, hidden int // hidden is the tenant about the vassal of another
 	}{
 		{"GET", "/emperor", 200, 200, 200, 200, 200, 200},
 		{"GET", "/vassals", 200, 200, 200, 200, 200, 200},
@@ -77,7 +77,7 @@ func TestRightsOfClients(t *testing.T) {
 		for _, client := range []struct {
 			Rights
 			want int
-		}{{root, tt.root}, {reader, tt.reader}, {tenant, tt.tenant}, {both, tt.both}, {nobody, tt.nobody}, {Rights{}, 403}} {
+		}{{root, tt.root}, {reader, tt.reader}, {tenant, tt.tenant}, {both, tt.both}, {other, tt.other}, {Rights{}, 403}} {
 			if code, body := s.as(client.Rights, tt.method, tt.path); code != client.want {
 				t.Errorf("%s %s as %+v: %d, want %d: %s", tt.method, tt.path, client.Rights, code, client.want, body)
 			}

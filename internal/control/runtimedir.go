@@ -137,7 +137,7 @@ func (c *RuntimeDir) has(mode fs.FileMode, group int) bool {
 	return err == nil && c.socket.whole() && fs.FileMode(s.Mode&0o777) == mode && int(s.Gid) == group
 }
 
-// establish creates the missing parts, and replaces those of other emperors: the directory,
+// establish creates the missing parts, and replaces parts of other emperors: the directory,
 // the lock, the socket and the directories for vassals and for the ledger.
 func (c *RuntimeDir) establish() error {
 	c.mu.Lock()

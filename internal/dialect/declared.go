@@ -8,7 +8,7 @@ import (
 // declarations are the options by declare-option.
 type declarations struct {
 	declared map[string]string // their templates
-	early    []Entry           // options of those that were met after their declaration
+	early    []Entry           // options of declared ones that were met after their declaration
 	depth    int               // current nesting
 }
 

@@ -15,8 +15,8 @@ import (
 // The formats beside ini carry the same options; each reader returns them as lines. Magic
 // variables were expanded in the text before.
 
-// foreign returns the lines of a format that this package cannot parse itself: in YAML those
-// under each key of the requested name, in XML those of the first <uwsgi> without an id or
+// foreign returns the lines of a format that this package cannot parse itself: in YAML the lines
+// under each key of the requested name, in XML the lines of the first <uwsgi> without an id or
 // with the requested one.
 func (s *sectionReader) foreign(text string) (lines []line, ok bool) {
 	s.reader.position.at = problem.Origin{File: s.path}

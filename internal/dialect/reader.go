@@ -100,8 +100,8 @@ type Result struct {
 	Name string
 	// Entries are all options, in the order in which they count.
 	Entries []Entry
-	// Written are the options as uwsgi --show-config lists them: without those that a declared
-	// option stands for.
+	// Written are the options as uwsgi --show-config lists them: without the options that a
+	// declared one stands for.
 	Written []Entry
 	// Used are the keys that values and conditions refer to.
 	Used []string

@@ -110,7 +110,7 @@ func TestFailed(t *testing.T) {
 	}
 }
 
-// Errors have the place and the option, as those of the vassal program.
+// Errors have the place and the option, like errors of the vassal program.
 func TestMessages(t *testing.T) {
 	b := bootOf(t, runs, "uid = 4001", "gid = 4001", "chdir = /x", "no-new-privileges = true", "cap = kill", "cwd = /y")
 	l, err := b.List(request())

@@ -20,9 +20,9 @@ import (
 // ProgramName is the responder's program, in the emperor's directory.
 const ProgramName = "emperor-dns"
 
-// User is the id that a responder of root becomes. It is one of those that distributions leave
+// User is the id that a responder of root becomes. Distributions leave it
 // unused (systemd.io, "Users, Groups, UIDs and GIDs"), so that no process of a vassal has it: the
-// user nobody often runs vassals.
+// user `nobody` often runs vassals.
 const User = 60753
 
 // port of the domain name system.

@@ -223,7 +223,7 @@ func (s *Service) choose(v *resolving) (Choice, error) {
 	}
 	gateways, mode := s.gatewaysOf(v), v.mode
 	if len(gateways) == 0 && !v.chosen && mode != spec.DNSOff {
-		mode = spec.DNSAuto // the mode of all vassals is about those that can ask the emperor
+		mode = spec.DNSAuto // the mode of all vassals is for vassals that can ask the emperor
 	}
 	choice := host.Choose(mode, s.reach(v.row), gateways)
 	if !choice.Responds() || len(gateways) > 0 {

@@ -60,7 +60,7 @@ func CutOption(variable string) (option string, ok bool) {
 }
 
 // OfVassals returns the part of an emperor's environment that vassals may get: all variables
-// except those that belong to one process, and UWSGI_VASSAL_X as UWSGI_X, which is the option x, as
+// that do not belong to one process, and UWSGI_VASSAL_X as UWSGI_X, which is the option x, as
 // in uWSGI.
 func OfVassals(emperors []string) (vars Vars) {
 	for _, v := range emperors {

@@ -131,7 +131,7 @@ func (t *Table) usable(r Range) bool {
 	return r.Size == p.Size && r.First >= p.Base && (r.First-p.Base)%p.Size == 0 && (r.First-p.Base)/p.Size < p.Count
 }
 
-// choose returns the first range that no vassal has, or else that of a vassal whose file is gone, and
+// choose returns the first range that no vassal has, or else the range of a vassal whose file is gone, and
 // the entries without that. A range with an account, or with processes, is not chosen.
 func (t *Table) choose(entries []entry) (Range, []entry, error) {
 	taken, err := reserved()

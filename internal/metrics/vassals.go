@@ -30,7 +30,7 @@ func about(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	states     = about("vassals", "Vassals by state.", "state")
-	unreported = about("vassals_without_series", "Vassals beyond those that have series of their own.")
+	unreported = about("vassals_without_series", "Vassals beyond the ones with series of their own.")
 	state      = about("vassal_state", "1 for the current state of a vassal.", "vassal", "state")
 	faulty     = about("vassal_faulty", "1 while the newest file of a vassal has a mistake, or its last reload failed.", "vassal")
 	started    = about("vassal_start_time_seconds", "Since when a running vassal accepts requests, in seconds since 1970.", "vassal")

@@ -22,7 +22,7 @@ func VassalCompletion(w io.Writer, shell string) error {
 	list := []completion{
 		{name: "ini", help: "read options from a file, here", value: uwsginames.NeedsValue, kind: "file"},
 		{name: "version", help: "print the version"},
-		{name: "help", help: "print the options, or those of one group", value: uwsginames.OptionalValue, kind: "group"},
+		{name: "help", help: "print the options, all or of one group", value: uwsginames.OptionalValue, kind: "group"},
 		{name: "pty-connect", help: "attach to the terminal behind a pty-socket", value: uwsginames.NeedsValue, kind: "file"},
 		{name: "show-config", help: "print the effective configuration, as ini"},
 	}

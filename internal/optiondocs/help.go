@@ -54,7 +54,7 @@ func help(w io.Writer, asked error, sections []config.Section, connect, usage st
 	if one.Group == "" {
 		b.WriteString("\nGeneral:\n")
 		helpLine(&b, "--ini FILE", "read options from a file, here")
-		helpLine(&b, "--help [GROUP]", "print the options, or those of one group")
+		helpLine(&b, "--help [GROUP]", "print the options, all or of one group")
 		if connect != "" {
 			helpLine(&b, "--pty-connect ADDRESS", connect)
 		}

@@ -178,7 +178,7 @@ const generalOptions = `.SS General
 Read options from a file. They count at the position of this option.
 .TP
 \fB\-\-help\fR [\fIGROUP\fR]
-Print the options, or those of one group.
+Print the options, all or of one group.
 .TP
 \fB\-\-version\fR
 Print the version.

@@ -63,7 +63,7 @@ func rename() {
 // Mortal lets the kernel end this process at every signal whose default is to end it, instead of
 // the Go runtime: for a process that soon becomes another program. The runtime raises a signal
 // anew in its handler, and when another thread executes the program in between, the signal is
-// lost; SIGUSR1 and SIGUSR2 it ignores. Ignored signals, and those of faults and of the runtime
+// lost; SIGUSR1 and SIGUSR2 it ignores. Ignored signals, and signals of faults and of the runtime
 // itself, do not change.
 func Mortal() {
 	for _, s := range ending {

@@ -53,7 +53,7 @@ func taskLeft() bool {
 }
 
 // own is the number of threads that run no goroutine but main and the signals: the first
-// thread, which is locked to main, and those of the runtime for its monitor, for the start of
+// thread, which is locked to main, and threads of the runtime for its monitor, for the start of
 // threads, and for signals.
 const own = 4
 

@@ -86,6 +86,6 @@ func TestGiveAndTake(t *testing.T) {
 		t.Errorf("the end is %v", err)
 	}
 	if err := Give(ours, slave, 0); err == nil {
-		t.Error("given to nobody")
+		t.Error("a descriptor is given to no process")
 	}
 }

@@ -126,7 +126,7 @@ func TestUnixPath(t *testing.T) {
 	second := mustListen(t, path, o) // replaces a dead socket
 	first.Remove()
 	if _, err := os.Stat(path); err != nil {
-		t.Errorf("removed what is somebody else's by now: %v", err)
+		t.Errorf("the socket of another process was removed: %v", err)
 	}
 	second.Remove()
 	if _, err := os.Stat(path); !os.IsNotExist(err) {

@@ -162,7 +162,7 @@ func TestTheNextWorker(t *testing.T) {
 	send(t, second, " goes on")
 	expect(t, c, " goes on")
 	second.Close()
-	send(t, c, string(frame(frameKeys, []byte("to nobody"))))
+	send(t, c, string(frame(frameKeys, []byte("to no client"))))
 	fourth := worker(t, h)
 	send(t, fourth, "the fourth")
 	expect(t, c, successor+"the fourth")

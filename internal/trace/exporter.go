@@ -65,7 +65,7 @@ func (x *Exporter) Run(transitions <-chan *emperor.Transition) {
 	}
 }
 
-// send sends a trace with those that wait already, and gives up after a failure.
+// send sends a trace with the traces that wait already, and gives up after a failure.
 func (x *Exporter) send(spans []span, waiting <-chan []span) {
 	traces := 1
 	for more := true; more && len(spans) < 1000; {

@@ -11,7 +11,7 @@ import (
 // wire is the connection of an interface in a picture: the host's end at the left, the vassal's at the
 // right.
 type wire struct {
-	// Y is the middle of the row, and Top and Height those of the vassal's end, in the units of the
+	// Y is the middle of the row, and Top and Height belong to the vassal's end, in the units of the
 	// picture.
 	Y, Top, Height int
 	Host, Name     string

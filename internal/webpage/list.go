@@ -134,7 +134,7 @@ var orders = []struct {
 	{"restarts", "Restarts", func(a, b *control.Vassal, _ map[string]float64) int { return cmp.Compare(b.Restarts, a.Restarts) }},
 }
 
-// urgency orders vassals by default: faulty ones, those that change, those that serve, inactive ones.
+// urgency orders vassals by default: faulty ones, changing ones, serving ones, inactive ones.
 func urgency(v *control.Vassal) int {
 	if faulty(v) {
 		return -1
@@ -193,7 +193,7 @@ func title(now *sample) string {
 	return fmt.Sprintf("(%d) Vassals", wrong)
 }
 
-// choose returns the selected vassals in order, and the number in each state among those that match
+// choose returns the selected vassals in order, and the number in each state among the vassals that match
 // the search.
 func choose(now *sample, q query) (found []*control.Vassal, counts map[string]int) {
 	counts = map[string]int{}

@@ -57,7 +57,7 @@ type Site struct {
 	// that reads the file.
 	Passwords *passwords.File
 	Reads     *reads.Pool
-	// Hosts are names under which browsers may ask, besides those of this machine.
+	// Hosts are names under which browsers may ask, besides the names of this machine.
 	Hosts []string
 	// Log gets mistakes in the password file. Required.
 	Log *slog.Logger

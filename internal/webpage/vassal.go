@@ -93,7 +93,7 @@ type fact struct {
 	Time       time.Time
 }
 
-// facts collects facts, without those that are not known.
+// facts collects facts, without unknown ones.
 type facts []fact
 
 func (f *facts) say(key, value string) {

@@ -46,7 +46,7 @@ other: {seccomp: {a: b}}
 	}
 }
 
-// TestSoundsInOtherSpellings: systemd's older names and those of docker's compose files sound
+// TestSoundsInOtherSpellings: systemd's older names and names of docker's compose files sound
 // like confinement, and options of programs do not.
 func TestSoundsInOtherSpellings(t *testing.T) {
 	for _, key := range []string{

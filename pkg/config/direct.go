@@ -30,7 +30,7 @@ func Direct(v *Vassal) bool {
 		rest.Server = usual.Server
 	}
 	for _, o := range []*Vassal{&rest, &usual} {
-		// The parts that a direct boot takes into account, and those that do not concern the inside.
+		// The parts that a direct boot takes into account, and the parts that do not concern the inside.
 		o.Name, o.BinaryPatch, o.Env, o.Cwd, o.Chdir, o.Umask, o.UmaskSet = "", nil, nil, "", "", 0, false
 		o.UID, o.GID, o.AddGID, o.NoInitgroups = Identity{}, Identity{}, nil, false
 		o.Capabilities = Capabilities{}

@@ -53,7 +53,7 @@ type Emperor struct {
 	// Tyrant makes vassals run as the owners of their files.
 	Tyrant Tyrant
 	// Capabilities are all that a vassal and its programs can have from its own hooks on. Not set:
-	// those of the emperor.
+	// the emperor's.
 	Capabilities Capabilities
 	// InheritKeyring passes the emperor's session keyring to vassals.
 	InheritKeyring bool

@@ -97,7 +97,7 @@ func (r Resources) lower(tenants map[slot]dialect.Entry) (warnings Problems) {
 	return warnings
 }
 
-// files returns the limits as files, and those of cgroup-opt behind them.
+// files returns the limits as files, and the files of cgroup-opt behind them.
 func (Limiting) files(v *Vassal, all Resources, f File, problems *Problems) []namespaces.CgroupLimit {
 	list, err := all.Limits(f.Device)
 	if wrong, ok := errors.AsType[limitError](err); ok {

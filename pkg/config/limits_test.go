@@ -7,7 +7,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Limits are megabytes and numbers; a tenant's own file can only lower those of a template.
+// Limits are megabytes and numbers; a tenant's own file can only lower the limits of a template.
 func TestLimits(t *testing.T) {
 	for text, want := range map[string]Limits{
 		"limit-as = 512\nlimit-nproc = 7": {512 << 20, 7},

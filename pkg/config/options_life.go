@@ -25,7 +25,7 @@ type Life struct {
 	Broodlord int
 	// Graceful stops vassals gracefully when the emperor stops.
 	Graceful bool
-	// WaitForCommand delays new vassals until a command starts them, except those of
+	// WaitForCommand delays new vassals until a command starts them, except the ones in
 	// WaitIgnore.
 	WaitForCommand bool
 	WaitIgnore     []string

@@ -8,7 +8,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Namespaces are a vassal's options about namespaces, beside those of the emperor for all vassals.
+// Namespaces are a vassal's options about namespaces, beside the emperor's for all vassals.
 type Namespaces struct {
 	// Network is the name of a network namespace of ip-netns(8) in which the vassal is. Empty: none.
 	Network string

@@ -24,7 +24,7 @@ var rightsOptions = option.Rows[Emperor]{
 	},
 	{
 		Name: "pass-environment", Group: "Privileges", Arg: "NAME …", Repeat: true,
-		Help: "variables that vassals get beside " + passed + ", those of env, and HOME, USER and LOGNAME of their user; NAME* begins names, and " +
+		Help: "variables that vassals get beside " + passed + ", variables of env, and HOME, USER and LOGNAME of their user; NAME* begins names, and " +
 			"* is all, as in uWSGI",
 		Into: func(e *Emperor) option.Field { return &e.Pass },
 	},

@@ -51,7 +51,7 @@ func TestAttributes(t *testing.T) {
 }
 
 // TestIdleKeys: keys of templates and of vassal-set, which other vassals may use, are not
-// reported; those of the vassal's own file and of a file that it includes are.
+// reported; keys of the vassal's own file and of a file that it includes are.
 func TestIdleKeys(t *testing.T) {
 	template := func(name, text string) []Template {
 		return []Template{Source{Name: name, Path: "/t/" + name, Data: []byte("[uwsgi]\n" + text)}.Template()}

@@ -179,8 +179,8 @@ func unlike(first, all []dialect.Entry, problems *Problems) {
 	}
 }
 
-// confining reports whether an option confines a vassal, so that of an operator's line and a tenant's the
-// stricter counts.
+// confining reports whether an option confines a vassal, so that the stricter one of an operator's
+// and a tenant's line counts.
 func confining(o *option.Row[Vassal]) bool {
 	return o.Group == "Privileges" || o.Group == "Limits" || o.Group == "Files"
 }
@@ -215,7 +215,7 @@ func presets(r *dialect.Reader) {
 	}
 }
 
-// strictLast moves the lines of a tenant that confine behind those of the operator: setters keep the
+// strictLast moves the lines of a tenant that confine behind the operator's: setters keep the
 // stricter of the two.
 func strictLast(entries []dialect.Entry) []dialect.Entry {
 	late := func(e dialect.Entry) bool {

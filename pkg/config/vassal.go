@@ -84,7 +84,7 @@ type Vassal struct {
 	Files Files
 	// Namespaces are its own ones.
 	Namespaces Namespaces
-	// Resources are limits of the whole vassal, as in its lines; Limiting.Of returns those that
+	// Resources are limits of the whole vassal, as in its lines; Limiting.Of returns the ones that
 	// count. CgroupFiles are other files of its cgroup with their content.
 	Resources   Resources
 	CgroupFiles [][2]string

@@ -15,7 +15,7 @@ type Web struct {
 	Address string
 	// Users is the path of a password file, as of htpasswd. Empty: no password is asked.
 	Users string
-	// Hosts are names under which browsers may ask for it, besides those of this machine.
+	// Hosts are names under which browsers may ask for it, besides the names of this machine.
 	Hosts []string
 }
 

@@ -44,7 +44,7 @@ type DirectRequest struct {
 	Pipe, Orders int
 	// Kept and Unbound are the ones of the Request.
 	Kept, Unbound []*os.File
-	// Namespaces are those that the child is cloned into, and Keyring: it gets a session keyring.
+	// Namespaces are the ones into which the child is cloned, and Keyring: it gets a session keyring.
 	Namespaces namespaces.Flags
 	Keyring    bool
 	// Capabilities are all that the vassal can have. Nil: no limit.

@@ -83,7 +83,7 @@ type Options struct {
 type Facts struct {
 	// Attributes are the entries of the vassal's section for the emperor.
 	Attributes map[string]string
-	// Hooks are the emperor's that only this vassal has, behind those of all.
+	// Hooks are the emperor's that only this vassal has, behind the hooks of all.
 	Hooks hooks.Set
 	// Addresses are the ones that it binds itself, as written, and Places the same
 	// addresses independent of their spelling.
@@ -131,7 +131,7 @@ type Files struct {
 	// System and Proc are its mounts.
 	System namespaces.FileSystem
 	Proc   namespaces.ProcView
-	// Directories are those that it has for its user. Make: it cannot make them itself.
+	// Directories belong to its user. Make: it cannot make them itself.
 	Directories []Directory
 	Make        bool
 	// PrivateIDs: all its ids are in its range, and binds show files of its user as its own.
@@ -185,7 +185,7 @@ type Launcher interface {
 type Request struct {
 	// Plan is the configuration to run. It must not be changed.
 	*Plan
-	// Generation counts the launches of this vassal, from 1, and Order those of all
+	// Generation counts the launches of this vassal, from 1, and Order the launches of all
 	// vassals.
 	Generation, Order uint64
 	// Socket is where an on-demand vassal finds its connections. Nil: it is not on

@@ -148,7 +148,7 @@ type RecordedReports struct {
 
 // RecordedAddresses is the part of a Record about the addresses of a vassal.
 type RecordedAddresses struct {
-	// Address of an on-demand vassal. Addresses are bound by the vassal itself: those of the
+	// Address of an on-demand vassal. Addresses are bound by the vassal itself: the ones of the
 	// configuration in effect, or, when nothing runs, of the wanted one.
 	Address   string   `json:"address,omitempty"`
 	Addresses []string `json:"addresses,omitempty"`

@@ -2,7 +2,7 @@ package emperor
 
 import "testing"
 
-// At most limit vassals reload at a time, and those that cannot reload any more lose their turn.
+// At most limit vassals reload at a time, and vassals that cannot reload any more lose their turn.
 func TestRound(t *testing.T) {
 	var r round
 	vassals := map[string]*vassal{}

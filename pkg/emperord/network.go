@@ -107,7 +107,7 @@ func (l *listed) Close() error {
 	return l.Connection.Close()
 }
 
-// openNetwork prepares the host for the vassals' links, and removes those of an emperor that was
+// openNetwork prepares the host for the vassals' links, and removes links of an emperor that was
 // killed. Without the option there is only that to do.
 func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
 	o := g.input.options.Network

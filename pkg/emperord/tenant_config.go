@@ -17,7 +17,7 @@ import (
 
 // checkTenant is check for the file of a tenant in tyrant mode. The emperor acts on the operator's text
 // and on the early lines of the tenant only; the rest is parsed for mistakes, which must not end a running
-// vassal. wrong has those of the section [emperor].
+// vassal. wrong has the mistakes of the section [emperor].
 func (r *reading) checkTenant(c monitor.Config, loader config.Loader, f emperor.Facts, wrong error) (emperor.Facts, error) {
 	source := r.sourceOf(c)
 	f.Tenant = true
@@ -90,7 +90,7 @@ func (r *reading) unowned(c monitor.Config) error {
 	}
 }
 
-// split divides variables into those that vassals get and all others.
+// split divides variables into the ones that vassals get and all others.
 func split(variables []string, passes func(name string) bool) (e environment) {
 	e.own = []string{} // nil would be an unknown environment
 	for _, v := range variables {

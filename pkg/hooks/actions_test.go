@@ -254,7 +254,7 @@ func TestPrefixes(t *testing.T) {
 		t.Errorf("the text is not hidden, or its output is:\n%s", log)
 	}
 	if err := r.Run(t.Context(), AsEmperor, parse(t, AsEmperor, "exit 6", "+exit 7")); err == nil || !strings.Contains(err.Error(), "#2") {
-		t.Errorf("as-emperor: %v, want that of the second", err)
+		t.Errorf("as-emperor: %v, want the error of the second", err)
 	}
 	if err := r.Run(t.Context(), AsRoot, parse(t, AsRoot, "! false")); err != nil {
 		t.Errorf("the shell's own negation: %v", err)

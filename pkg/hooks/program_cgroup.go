@@ -43,7 +43,7 @@ func (c *programCgroup) kill() {
 }
 
 // end removes the cgroup. Processes that a successful program left behind move to the cgroup
-// of this process; those of a failed program are killed.
+// of this process; processes of a failed program are killed.
 func (c *programCgroup) end(success bool) error {
 	if c == nil {
 		return nil

@@ -35,6 +35,6 @@ func TestCapableWithoutPrivileges(t *testing.T) {
 		return
 	}
 	if Capable(unix.CAP_SYS_ADMIN, unix.CAP_SYS_RESOURCE) || !Powerless() {
-		t.Error("nobody is capable")
+		t.Error("the user nobody is capable")
 	}
 }

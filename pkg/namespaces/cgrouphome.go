@@ -12,7 +12,7 @@ import (
 )
 
 // The leaves below the cgroup of a service, beside the root of its vassals: the processes of the
-// emperor, and those that its hooks have left behind. The cgroup above has no process of its own
+// emperor, and processes that its hooks have left behind. The cgroup above has no process of its own
 // then, which the kernel requires before it limits cgroups below (no internal processes,
 // cgroups(7)).
 const (
@@ -20,7 +20,7 @@ const (
 	hooksLeaf      = "hooks"
 )
 
-// Controllers are those that the emperor uses where the service manager delegates them.
+// Controllers are the controllers that the emperor uses where the service manager delegates them.
 var Controllers = []string{"cpu", "memory", "pids", "io"}
 
 // homeCgroup returns the cgroup in which this process makes others: its own, or the one above
@@ -60,7 +60,7 @@ func processesIn(dir string) (pids []int, err error) {
 
 // Limiting is the result of CgroupRoot.EnableLimits.
 type Limiting struct {
-	// Controllers are those that limit the cgroups of the root.
+	// Controllers limit the cgroups of the root.
 	Controllers []string
 	// Why explains why there are none, or not all. Nil: all of Controllers are there.
 	Why error
@@ -113,7 +113,7 @@ func (l Limiting) only(limits []CgroupLimit) (list []CgroupLimit) {
 }
 
 // settle moves the processes of a cgroup into leaves below it: this process, and others that a
-// delegated cgroup may contain, such as those of hooks. Processes of a cgroup that is not
+// delegated cgroup may contain, such as processes of hooks. Processes of a cgroup that is not
 // delegated are not ours.
 func settle(home string) error {
 	if _, err := os.Stat(filepath.Join(home, "cgroup.type")); errors.Is(err, fs.ErrNotExist) {

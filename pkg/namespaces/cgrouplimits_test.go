@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// fakeCgroup makes a directory with files like those of a cgroup. Written files hold the last
+// fakeCgroup makes a directory with files like a cgroup. Written files hold the last
 // text that was written.
 func fakeCgroup(t *testing.T, files map[string]string) (dir string) {
 	t.Helper()

@@ -72,7 +72,7 @@ func conceal() error {
 }
 
 // verify reads /proc and returns an error about the first thread whose ids or groups differ
-// from c. For a user other than root it also rejects capabilities other than those of Keep that are
+// from c. For a user other than root it also rejects capabilities outside Keep that are
 // effective, permitted, or kept across execve.
 func (c Credentials) verify() error {
 	if err := eachThread(c.verifyThread, "Uid", "Gid", "Groups", "CapPrm", "CapEff", "CapAmb"); err != nil {

@@ -19,7 +19,7 @@ var deviceLinks = [][2]string{
 	{"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"},
 }
 
-// devices fills the mount of a new /dev and attaches it. The devices are those of the old one, or of the old root directory: a
+// devices fills the mount of a new /dev and attaches it. The devices come from the old one, or from the old root directory: a
 // user namespace cannot make any.
 func (v *view) devices(p *place, target *os.File) error {
 	if v.ground.dir == nil {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inodeOf is that of an open socket.
+// inodeOf returns the inode of an open socket.
 func inodeOf(t *testing.T, f *os.File) uint64 {
 	t.Helper()
 	var st unix.Stat_t

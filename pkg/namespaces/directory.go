@@ -37,7 +37,7 @@ func MakeDirectory(path string, uid, gid int, mode uint32) error {
 }
 
 // BelongsTo returns an error for a directory that belongs to another user than root and this one. A
-// missing one is nobody's.
+// missing one belongs to no user.
 func BelongsTo(path string, uid int) error {
 	var is unix.Stat_t
 	if err := unix.Lstat(path, &is); err == nil && is.Uid != 0 && int(is.Uid) != uid {

@@ -47,7 +47,7 @@ type Place struct {
 	Mapped bool `json:",omitempty"`
 	// Tree is the number of a mount, from 1, that is the source opened already (FileSystem.Idmapped). Zero: none.
 	Tree int `json:",omitempty"`
-	// Data are options of a Temporary: those of tmpfs(5), and ro, noexec.
+	// Data are options of a Temporary: options of tmpfs(5), and ro, noexec.
 	Data string `json:",omitempty"`
 	// Optional: a path or a source that is missing is no error.
 	Optional bool `json:",omitempty"`
@@ -192,7 +192,7 @@ func (v *view) arrange() error {
 	return nil
 }
 
-// contains reports whether the path of o is below that of p.
+// contains reports whether the path of o is below the path of p.
 func (p *place) contains(o *place) bool {
 	_, below := strings.CutPrefix(o.path, strings.TrimSuffix(p.path, "/")+"/")
 	return below && o.path != p.path

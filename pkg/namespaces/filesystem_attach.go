@@ -82,10 +82,10 @@ func (p *place) has(within PlaceKind) bool {
 	return within == ReadWrite && p.Kind == Bind
 }
 
-// bound reports whether the content of the place is that of a bind.
+// bound reports whether the place shows the content of a bind.
 func (p *place) bound() bool { return p.Kind == Bind || p.Kind == BindReadOnly || p.inBind }
 
-// within makes the mount of a place whose content is that of a bind around it.
+// within makes the mount of a place that shows the content of a bind around it.
 func (p *place) within(anchor *place, target *os.File, v *view) (err error) {
 	if anchor == nil || !anchor.bound() || p.Kind.replaces() || p.parent {
 		return nil

@@ -10,7 +10,7 @@ import (
 )
 
 // The files of a procfs that show or change the host instead of the namespaces of a process: hidden ones, and ones that
-// are read-only. The lists are those of OCI runtimes (config-linux.md of the runtime specification).
+// are read-only. The lists come from OCI runtimes (config-linux.md of the runtime specification).
 var (
 	hiddenOfProc   = []string{"acpi", "asound", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi"}
 	readOnlyOfProc = []string{"bus", "fs", "irq", "sys", "sysrq-trigger"}
@@ -160,7 +160,7 @@ func again(mount *os.File, name string, attributes uint64) error {
 }
 
 // mountSys mounts a read-only sysfs that shows the network namespace of the caller on /sys of a root directory, with the cgroups
-// as they were, or those of the own cgroup namespace. A process in the network of another user namespace keeps the old one, read-only.
+// as they were, or the cgroups of the own namespace. A process in the network of another user namespace keeps the old one, read-only.
 func mountSys(g rootDir, cgroups bool, m *masks) error {
 	old, err := openTarget("/sys")
 	if errors.Is(err, os.ErrNotExist) {
@@ -206,7 +206,7 @@ func mountSys(g rootDir, cgroups bool, m *masks) error {
 	return m.hide(tree, "firmware")
 }
 
-// groupsOf returns the cgroups: a mount of the own namespace, or those of the old /sys; kept: which they do not leave. Nil: there are none.
+// groupsOf returns the cgroups: a mount of the own namespace, or the ones of the old /sys; kept: which they do not leave. Nil: there are none.
 func groupsOf(old *os.File, own, kept bool) *os.File {
 	if own {
 		const flags = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC

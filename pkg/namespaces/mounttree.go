@@ -21,7 +21,7 @@ func cloneTree(of *os.File, recursive bool) (*os.File, error) {
 	return os.NewFile(uintptr(fd), of.Name()), nil
 }
 
-// setAttributes sets attributes of a mount (mount_setattr(2)), and with recursive those of all mounts below it: of all or of
+// setAttributes sets attributes of a mount (mount_setattr(2)), and with recursive also of all mounts below it: of all or of
 // none.
 func setAttributes(tree *os.File, attributes uint64, recursive bool) error {
 	flags := uint(unix.AT_EMPTY_PATH)
@@ -31,7 +31,7 @@ func setAttributes(tree *os.File, attributes uint64, recursive bool) error {
 	return os.NewSyscallError("mount_setattr", unix.MountSetattr(int(tree.Fd()), "", flags, &unix.MountAttr{Attr_set: attributes}))
 }
 
-// moveTree attaches a mount to an open file. Afterwards the descriptor of the mount is that of the attached one.
+// moveTree attaches a mount to an open file. Afterwards the descriptor leads to the attached mount.
 func moveTree(tree, target *os.File) error {
 	return os.NewSyscallError("move_mount", unix.MoveMount(int(tree.Fd()), "", int(target.Fd()), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }

@@ -77,7 +77,7 @@ func (r *NewRoot) attach() (g rootDir, err error) {
 	return g, nil
 }
 
-// kernelFiles mounts a /proc and a /sys: own ones of new namespaces, or else those of the old root directory.
+// kernelFiles mounts a /proc and a /sys: own ones of new namespaces, or else the ones of the old root directory.
 func (g rootDir) kernelFiles(made Flags, proc ProcView) error {
 	has, err := g.follow("/proc")
 	if errors.Is(err, os.ErrNotExist) {

@@ -22,7 +22,7 @@ import (
 func CollectCgroups(ctx context.Context, prefix string, digest Digest) error {
 	home, _, err := homeCgroup()
 	if err != nil {
-		return nil //nolint:nilerr // where there are no cgroups nobody left any
+		return nil //nolint:nilerr // where there are no cgroups, none are left behind
 	}
 	entries, err := os.ReadDir(home)
 	if err != nil {

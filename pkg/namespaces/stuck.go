@@ -41,7 +41,7 @@ const (
 	stuckSeen  = 10_000
 )
 
-// Stuck returns processes of a tree that was killed and still exists: those that sleep in the
+// Stuck returns processes of a tree that was killed and still exists: the ones that sleep in the
 // kernel without taking signals, or else the first one. The caller must not have reaped the
 // first one. It does not block.
 func Stuck(root int) (stuck []StuckProcess) {

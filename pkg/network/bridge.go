@@ -121,7 +121,7 @@ func (b *bridge) prefixes() []netip.Prefix {
 }
 
 // maxPorts is the number of ports at which a bridge takes no more vassals: the kernel ends at
-// 1023, with an error that nobody understands (BR_MAX_PORTS of net/bridge/br_private.h).
+// 1023, with an error that names no cause (BR_MAX_PORTS of net/bridge/br_private.h).
 const maxPorts = 1000
 
 // join finds the bridge of the vassal.

@@ -237,7 +237,7 @@ func (g guard) rules() (rules []rule) {
 	return rules
 }
 
-// burst is the number of bytes that may pass at once, beside those of a second (nft_limit_init of
+// burst is the number of bytes that may pass at once, beside the bytes of a second (nft_limit_init of
 // net/netfilter/nft_limit.c): a few of the largest packets.
 const burst = 256 << 10
 

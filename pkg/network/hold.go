@@ -82,7 +82,7 @@ func (c *Clients) admit(vassal string) error {
 	return c.stage.table.Replace(append(h.published, h.waiting...), nil)
 }
 
-// keep removes the elements of a link that ends, except those that keep clients waiting. It reports
+// keep removes the elements of a link that ends, except elements that keep clients waiting. It reports
 // whether the published ports stay. The caller holds mu.
 func (c *Clients) keep(l *Link) (stays bool, err error) {
 	h := c.held[l.Vassal]

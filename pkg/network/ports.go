@@ -95,7 +95,7 @@ func (p *ports) refused(k portKey, err error) error {
 	return fmt.Errorf("cannot publish port %s: %w", k, err)
 }
 
-// release gives up the ports of a vassal, except those that it still publishes.
+// release gives up the ports of a vassal that it does not publish any more.
 func (p *ports) release(vassal string, except []spec.Publication) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

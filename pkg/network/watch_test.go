@@ -106,7 +106,7 @@ func TestLateEventOfALink(t *testing.T) {
 }
 
 // A link that another program deletes is reported, and a link that the stage deletes is not. One that
-// is set up again is repaired, also when nobody has seen it down, and so is a route that is deleted.
+// is set up again is repaired, also when no event showed it down, and so is a route that is deleted.
 func TestLostLink(t *testing.T) {
 	if !isolated(t) {
 		return

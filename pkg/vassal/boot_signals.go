@@ -64,7 +64,7 @@ func (b *bootSignals) begin(commands <-chan wire.Command, at *progress, quit fun
 }
 
 // end ends the listener and returns the requests that it has received; later signals and
-// commands are the caller's. Without a listener it returns those of the last one.
+// commands are the caller's. Without a listener it returns the requests of the last one.
 func (b *bootSignals) end() wishes {
 	if b.booted != nil {
 		close(b.booted)
@@ -126,7 +126,7 @@ func stops(s os.Signal) bool {
 	return s == syscall.SIGTERM || s == syscall.SIGINT || s == syscall.SIGQUIT
 }
 
-// stopWaits reports whether a signal to stop is among those that wait to be received.
+// stopWaits reports whether a signal to stop waits to be received.
 func stopWaits(signals <-chan os.Signal) bool {
 	for {
 		select {

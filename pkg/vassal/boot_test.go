@@ -74,7 +74,7 @@ func TestBootOrder(t *testing.T) {
 		{"drop privileges", "become another program", "the program is not root"},
 		{"change directory", "bind sockets", "relative paths of sockets"},
 		{"bind sockets", "become another program", "it gets them"},
-		{"bind sockets", "pre-app hooks", "they may tell somebody"},
+		{"bind sockets", "pre-app hooks", "they may announce the sockets"},
 	}
 	for _, test := range tests {
 		first, second := slices.Index(names, test.before), slices.Index(names, test.after)

@@ -18,7 +18,7 @@ func limitCapabilities(_ context.Context, order *wire.Order) error {
 	return order.Capabilities.Bound()
 }
 
-// keepCapabilities gives up all capabilities but those of the options, for a process whose ids do
+// keepCapabilities gives up all capabilities that the options do not name, for a process whose ids do
 // not change.
 func keepCapabilities(_ context.Context, o *config.Vassal) error {
 	if !o.Capabilities.Set {

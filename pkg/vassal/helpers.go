@@ -29,7 +29,7 @@ type ownPrograms struct {
 	server string         // the built-in server
 	helper string         // reads YAML and XML, shares terminals
 	twin   string         // the native twin of this program, which can call C functions; empty: none, or this program is it
-	passed map[string]int // the descriptors of those that the emperor has opened
+	passed map[string]int // the descriptors of programs that the emperor has opened
 }
 
 // findPrograms finds the programs that belong to this one: opened by the emperor at its start, or
@@ -108,7 +108,7 @@ func hold(path string) (string, error) {
 	return heldPath(held), nil
 }
 
-// raise moves a descriptor above those of workers, or as far up as the limit of open files permits. No
+// raise moves a descriptor above the descriptors of workers, or as far up as the limit of open files permits. No
 // other program inherits it.
 func raise(fd int) (int, error) {
 	lowest := heldFD

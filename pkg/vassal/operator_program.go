@@ -61,7 +61,7 @@ func (in input) becomeForeign(order *wire.Order, l *link) error {
 		in.log.Debug("becoming another program", "program", path, "configuration", config)
 		l.reportWait("program " + path)
 		l.orders.Flush(flushWait)
-		setBlocking(kept, true) // the program expects that of its descriptors
+		setBlocking(kept, true) // the program expects blocking descriptors
 		err := in.execute(path, args, env)
 		setBlocking(kept, false)
 		failed = errors.Join(failed, fmt.Errorf("cannot become %q: %w", path, err))

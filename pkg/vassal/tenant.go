@@ -16,7 +16,7 @@ import (
 
 // A tenant's vassal runs as the owner of its file. Before the drop it reads only the operator's text, and
 // everything after it, with the rights of the tenant (config.Loader.Operator). The steps before the
-// drop therefore have the options of the first reading as v.options, and all later steps those of the
+// drop therefore have the options of the first reading as v.options, and all later steps the options of the
 // second one.
 
 // tenant returns the order of a tenant's vassal; nil: the vassal is the operator's, or has no emperor.
@@ -143,8 +143,8 @@ func enterHome(from *source) optionStep {
 	}
 }
 
-// restrictTenant puts the restrictions of the tenant's own file into effect, in addition to those of the
-// operator.
+// restrictTenant puts the restrictions of the tenant's own file into effect, in addition to the
+// operator's.
 func restrictTenant(from *source, l *link, own *ownPrograms) optionStep {
 	return func(ctx context.Context, o *config.Vassal) error {
 		for _, do := range []optionStep{limitResources(from), noNewPrivileges, restrictFilesMore(l, own), filterCalls} {
@@ -156,7 +156,7 @@ func restrictTenant(from *source, l *link, own *ownPrograms) optionStep {
 	}
 }
 
-// restrictFilesMore applies the lists of the tenant; those of the operator are in effect.
+// restrictFilesMore applies the lists of the tenant; the operator's are in effect.
 func restrictFilesMore(l *link, programs *ownPrograms) optionStep {
 	return func(ctx context.Context, o *config.Vassal) error {
 		own := *o

@@ -113,7 +113,7 @@ func TestSendingNeverBlocks(t *testing.T) {
 			return
 		}
 	}
-	t.Error("10000 orders that nobody reads were taken")
+	t.Error("10000 orders without a reader were taken")
 }
 
 // Any message of a hostile vassal is an error about that message only: the next one is read,

@@ -13,7 +13,7 @@ import (
 
 func address(text string) netip.Addr { return netip.MustParseAddr(text) }
 
-// newTable has three vassals: shop.ini lets blog.ini in, and mail.ini lets nobody in.
+// newTable has three vassals: shop.ini lets blog.ini in, and mail.ini lets no vassal in.
 func newTable() *Table {
 	t := NewTable(dns.Setup{
 		Gateways: []netip.Addr{address("10.1.0.1"), address("fd00::1")},
@@ -103,7 +103,7 @@ func TestNames(t *testing.T) {
 		{mail, "shop.emperor.internal.", a, "NameError"},
 		{"fd00::3", "shop.emperor.internal.", a, "NameError"}, // only the other address was let in
 		{mail, "mail.emperor.internal.", aaaa, "Success"},
-		{mail, "nobody.emperor.internal.", a, "NameError"},
+		{mail, "absent.emperor.internal.", a, "NameError"},
 		{mail, "host.emperor.internal.", a, "Success 10.1.0.1"},
 		{mail, "host.emperor.internal.", aaaa, "Success fd00::1"},
 		{mail, "emperor.internal.", a, "Success"},
@@ -130,7 +130,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A name that two vassals have is nobody's until one of them is gone.
+// A name that two vassals have leads to neither until one of them is gone.
 func TestNameOfTwoVassals(t *testing.T) {
 	table := newTable()
 	table.Change(dns.Message{Set: &dns.Vassal{Name: "mail.xml", Addresses: []netip.Addr{address("10.1.0.5")}}})

@@ -11,7 +11,7 @@ import (
 )
 
 // confine gives up every right of this process, on all of its threads, and checks that they are
-// gone: the root directory becomes an empty one, the ids those of no other process, no capability
+// gone: the root directory becomes an empty one, the ids belong to no other process, no capability
 // is left, and no program that it executes gets any back.
 func confine(root *os.File, uid, gid int) error {
 	wasRoot := os.Geteuid() == 0

@@ -21,7 +21,7 @@ type Table struct {
 	servers  []netip.Addr
 	vassals  map[string]*dns.Vassal
 	holders  map[netip.Addr]*dns.Vassal
-	// claims are the vassals with a name of the zone. A name of two vassals is nobody's: a
+	// claims are the vassals with a name of the zone. A name of two vassals belongs to neither: a
 	// tenant could take the name of another vassal otherwise.
 	claims map[string][]*dns.Vassal
 }

@@ -262,7 +262,7 @@ var Rows = option.Rows[Options]{
 	},
 }
 
-// further are rows that no program's table contains: those of TLS sockets, which the vassal's
+// further are rows that no program's table contains: rows of TLS sockets, which the vassal's
 // table declares itself, and one that only the vassal sets.
 var further = option.Rows[Options]{
 	{

@@ -233,7 +233,7 @@ type Log struct {
 	Disabled bool
 	Log4xx   bool
 	Log5xx   bool
-	// Zero logs responses without a body, Slow those that took at least that time, and Big those
+	// Zero logs responses without a body, Slow responses that took at least that time, and Big responses
 	// of at least that many bytes; 0 is off.
 	Zero bool
 	Slow time.Duration

@@ -24,7 +24,7 @@ type Sole struct {
 	// GID are -1 for unchanged, and so is Mode.
 	Backlog, UID, GID, Mode      int
 	KeepAlive, NoDelay, FreeBind bool
-	// Sockets are those of the configuration. At the start they are bound, in the order of LISTEN_FDS.
+	// Sockets are the sockets of the configuration. At the start they are bound, in the order of LISTEN_FDS.
 	Sockets []Bound
 }
 

@@ -113,7 +113,7 @@ func (d *Dir) list(dir *os.File) (names []string, err error) {
 }
 
 // examined processes the content of the directory and starts the reads: of the requested names
-// and those that may be gone, or of every name that exists or existed.
+// and names that may be gone, or of every name that exists or existed.
 func (d *Dir) examined(found foundDir, names map[string]bool, err error) {
 	switch {
 	case err != nil:

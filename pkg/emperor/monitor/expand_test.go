@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The results equal those of glob(3).
+// The results equal the results of glob(3).
 func TestExpand(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"v/a/x.ini", "v/b/x.ini", "v/.c/x.ini", "v/b/y[1].ini", "v/b/y1.ini", "v/!/x.ini"} {

@@ -75,8 +75,8 @@ func (g *Glob) Run(ctx context.Context, report func(Set)) error {
 	return g.loop(ctx, g, report)
 }
 
-// mark reports whether one of the hints may change the set; names like those of editors'
-// temporary files do not. A rescan reads everything.
+// mark reports whether one of the hints may change the set; names like
+// editors' temporary files do not. A rescan reads everything.
 func (g *Glob) mark(hints []hint) bool {
 	for _, h := range hints {
 		last, known := g.watched[h.dir]

@@ -23,9 +23,9 @@ type Owners struct {
 	NoFollow bool
 }
 
-// nobody is the uid that the kernel shows for users that it cannot name (fs.overflowuid of
+// overflowUID is the uid that the kernel shows for users that it cannot name (fs.overflowuid of
 // proc_sys_fs(5)).
-const nobody = 65534
+const overflowUID = 65534
 
 // OwnerError is the error of a file whose vassal may not run, by the rules about owners.
 type OwnerError struct {
@@ -72,7 +72,7 @@ func (o *Owners) judge(path string, fd int) error {
 		return refuse("chown it to the tenant, or emperor-tyrant-root = operator if it is the operator's", "%s, and emperor-tyrant-root is refuse", belongs)
 	case Tenant(s.Uid) && self != 0:
 		return refuse("start the emperor as root", "%s, which an emperor of uid %d cannot become", belongs, self)
-	case s.Uid == nobody || s.Uid == ^uint32(0):
+	case s.Uid == overflowUID || s.Uid == ^uint32(0):
 		return refuse("chown it to the tenant", "%s, which the kernel shows for users that it cannot name", belongs)
 	case Tenant(s.Uid) && s.Uid < o.MinUID:
 		return refuse("chown it to the tenant", "%s, below emperor-tyrant-uid-min (%d)", belongs, o.MinUID)

@@ -71,7 +71,7 @@ func TestOwners(t *testing.T) {
 		"a tenant's":          {rules, []ownedEntry{file("a.ini", 4001, 0o644)}, ""},
 		"in its directory":    {rules, []ownedEntry{dir("d", 4001, 0o755), link("a.ini", "d/b.ini", 4001), file("d/b.ini", 4001, 0o600)}, ""},
 		"a system user's":     {rules, []ownedEntry{file("a.ini", 33, 0o644)}, "a.ini: belongs to uid 33, below emperor-tyrant-uid-min (1000): not started (chown it to the tenant)"},
-		"nobody's":            {rules, []ownedEntry{file("a.ini", 65534, 0o644)}, "which the kernel shows for users that it cannot name"},
+		"an unmapped user's":  {rules, []ownedEntry{file("a.ini", 65534, 0o644)}, "which the kernel shows for users that it cannot name"},
 		"root's":              {rules, []ownedEntry{file("a.ini", 0, 0o644)}, "a.ini: belongs to uid 0, and emperor-tyrant-root is refuse: not started (chown it to the tenant, or emperor-tyrant-root = operator if it is the operator's)"},
 		"the operator's":      {operators, []ownedEntry{file("a.ini", 0, 0o644)}, ""},
 		"of the group":        {rules, []ownedEntry{file("a.ini", 4001, 0o664)}, "belongs to uid 4001, and others can write to it (mode 0664): not started (chmod go-w)"},

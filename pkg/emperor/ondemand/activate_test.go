@@ -61,7 +61,7 @@ func bound(s Sockets, address string) (*activation, error) {
 }
 
 // TestFamiliesOfAPort: a port without a host accepts clients of both families, as uWSGI's does, and
-// an unspecified address those of its own.
+// an unspecified address accepts clients of its own.
 func TestFamiliesOfAPort(t *testing.T) {
 	for address, want := range map[string][2]bool{":0": {true, true}, "*:0": {true, true}, "[::]:0": {false, true}, "0.0.0.0:0": {true, false}} {
 		a, err := bound(Sockets{UID: -1, GID: -1}, address)
@@ -99,7 +99,7 @@ func TestActivationWaitsForAConnection(t *testing.T) {
 		}
 		soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		if err := a.Wait(soon); err == nil {
-			t.Errorf("%s: nobody connected", address)
+			t.Errorf("%s: no client connected", address)
 		}
 		cancel()
 		woken := make(chan error, 1)

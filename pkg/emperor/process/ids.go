@@ -104,7 +104,7 @@ func (c *child) mapOwners(o *wire.Order) (trees []*os.File, err error) {
 }
 
 // followed returns a view without symbolic links in its paths. The root of a vassal with ids of its own cannot tell links of the host's
-// root from those of others: the emperor follows them. A path that cannot be looked up stays as it is.
+// root from links of others: the emperor follows them. A path that cannot be looked up stays as it is.
 func followed(view namespaces.FileSystem, files *reads.Pool) namespaces.FileSystem {
 	real := func(path string) string {
 		if path == "" {

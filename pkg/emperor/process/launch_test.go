@@ -27,7 +27,7 @@ func TestEnvironmentOfProgram(t *testing.T) {
 	}
 }
 
-// TestCloneOutOfDescriptors: a launch with too few descriptors returns those that it got,
+// TestCloneOutOfDescriptors: a launch with too few descriptors returns the ones that it got,
 // wherever the shortage occurs.
 func TestCloneOutOfDescriptors(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector would close them

@@ -43,7 +43,7 @@ func ledgerFiles(dir string) string {
 	return strings.Join(names, " ")
 }
 
-// Processes that a dead emperor has recorded are killed, and those of a living one are not.
+// Processes that a dead emperor has recorded are killed, and processes of a living one are not.
 func TestLedgerSettles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledger")
 	l, err := OpenLedger(dir)

@@ -49,7 +49,7 @@ func TestPipesOfOthersLeaveSomeOfTheirShare(t *testing.T) {
 		cmd.Env = append(os.Environ(), again+"=1")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
-			t.Errorf("as nobody: %v\n%s", err, out)
+			t.Errorf("as another user: %v\n%s", err, out)
 		}
 		return
 	}

@@ -22,7 +22,7 @@ const (
 type birth struct {
 	files   [maxFiles]uintptr // its descriptors, above all numbers that they get
 	count   int
-	nofile  unix.Rlimit    // of its descriptors: the runtime has changed that of this process
+	nofile  unix.Rlimit    // of its descriptors: the runtime has changed the limit of this process
 	calls   unsafe.Pointer // to the first
 	number  int
 	data    unsafe.Pointer

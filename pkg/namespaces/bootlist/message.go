@@ -12,7 +12,7 @@ import (
 
 // A request is one message to the process that forks: a head, the calls, the offsets of pointers,
 // and the data, in the byte order and the layout of this machine. The descriptors of the child, and
-// behind them that of its cgroup, come with it. The answer is one message with a pidfd.
+// behind them the one of its cgroup, come with it. The answer is one message with a pidfd.
 type head struct {
 	layout                        uint64
 	flags                         uint64 // of clone3(2)

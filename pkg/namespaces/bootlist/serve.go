@@ -16,7 +16,7 @@ import (
 // ServerName is the name under which a program is started that is to call Serve.
 const ServerName = "vassal-forker"
 
-// socketFD is the descriptor of the requests, and slotFD that of the slot.
+// socketFD is the descriptor of the requests, and slotFD belongs to the slot.
 const (
 	socketFD = 3
 	slotFD   = 4

@@ -80,10 +80,10 @@ func (l *List) Mounts(made namespaces.Flags) {
 	l.hide("/proc/acpi", "/proc/asound", "/proc/scsi")
 }
 
-// viewFlags are those of kernel file systems that only show.
+// viewFlags are mount flags of kernel file systems that only show.
 const viewFlags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_RDONLY
 
-// sys mounts a read-only sysfs of the child's network, with the cgroups as they were, or those of its own namespace. The files that
+// sys mounts a read-only sysfs of the child's network, with the cgroups as they were, or the cgroups of its own namespace. The files that
 // root alone could use are not hidden: the program is not root.
 func (l *List) sys(cgroups bool) {
 	path, at, kept := l.text("/sys"), l.text("/sys/fs/cgroup"), l.text("/proc") // which has its own mount later

@@ -12,7 +12,7 @@ import (
 type Wish struct {
 	// Mode is how the vassal is connected. The zero value is none.
 	Mode Mode
-	// Addresses are its own, at most one of each family, in place of those of the pool.
+	// Addresses are its own, at most one of each family, in place of addresses of the pool.
 	Addresses []netip.Addr
 	// Interface is the name of its interface. Empty: eth0.
 	Interface string

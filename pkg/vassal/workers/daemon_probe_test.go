@@ -47,8 +47,8 @@ func TestProbeOfDaemons(t *testing.T) {
 	})
 }
 
-// The plan of a reload whose daemons are probed takes effect with their answer, which is not
-// that of a daemon that is ending.
+// The plan of a reload whose daemons are probed takes effect with their answer. A daemon that is ending
+// does not answer for them.
 func TestReloadOfDaemons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, besidePlan("stubborn queue", "up"))

@@ -8,7 +8,7 @@ type rolling struct {
 	pending string // the reason to replace all workers after the reload; empty: none
 }
 
-// all replaces all workers, also those that started recently. It waits for a reload in progress.
+// all replaces all workers, also recent ones. It waits for a reload in progress.
 // A slot whose worker is being replaced is replaced once more.
 func (r *rolling) all(why string) {
 	r.m.reload.step(reloadRoll, details{why: why})
