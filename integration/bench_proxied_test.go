@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,29 +77,10 @@ server { listen 127.0.0.1:7512; location / { include /etc/nginx/fastcgi_params; 
 		},
 	} {
 		b.Run(m.name, func(b *testing.B) {
-			for b.Loop() {
-				rates, tails := map[string][]float64{}, map[string][]float64{}
-				for range proxiedRounds {
-					ours := append([]string{"-c", "0", program("vassal-server"), "--disable-logging"}, m.ours...)
-					theirs := append([]string{"-c", "0", "uwsgi", "--plugin", "python3", "--disable-logging", "--die-on-term", "--no-orphans", "--listen", "100"}, m.theirs...)
-					for name, args := range map[string][]string{"ours": ours, "uWSGI": theirs} {
-						rate, tail := w.pressed(b, w.inside("taskset", args...), "http://"+m.at+"/1k.html")
-						rates[name], tails[name] = append(rates[name], rate), append(tails[name], tail)
-					}
-				}
-				var ratios []float64
-				for i := range proxiedRounds {
-					ratios = append(ratios, rates["ours"][i]/rates["uWSGI"][i])
-				}
-				for _, name := range []string{"ours", "uWSGI"} {
-					b.ReportMetric(median(rates[name]), name+"/s")
-					b.ReportMetric(median(tails[name]), name+"-p99-ms")
-				}
-				b.ReportMetric(slices.Min(ratios), "ratio-min")
-				b.ReportMetric(median(ratios), "ratio")
-				b.ReportMetric(slices.Max(ratios), "ratio-max")
-			}
-			b.ReportMetric(0, "ns/op")
+			url := "http://" + m.at + "/1k.html"
+			theirs := []string{"uwsgi", "--plugin", "python3", "--disable-logging", "--die-on-term", "--no-orphans", "--listen", "100"}
+			w.measureBoth(b, proxiedRounds, pressedServer{"ours", append([]string{program("vassal-server"), "--disable-logging"}, m.ours...), url},
+				pressedServer{"uWSGI", append(theirs, m.theirs...), url})
 		})
 	}
 }

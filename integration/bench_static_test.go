@@ -42,7 +42,6 @@ worker_processes 1; daemon off; master_process off; pid %[1]s/nginx.pid; error_l
 events { worker_connections 1024; }
 http { sendfile on; access_log off; keepalive_requests 1000000000; include /etc/nginx/mime.types; server { listen 127.0.0.1:7501; root %[1]s/www; } }
 `, w.path("")))
-	server := program("vassal-server")
 	for _, m := range []struct {
 		name, file string
 		ours       []string
@@ -52,36 +51,45 @@ http { sendfile on; access_log off; keepalive_requests 1000000000; include /etc/
 		{"1kB, logged", "1k.html", nil},
 	} {
 		b.Run(m.name, func(b *testing.B) {
-			for b.Loop() {
-				rates, tails := map[string][]float64{}, map[string][]float64{}
-				for range staticRounds {
-					ours := append([]string{"-c", "0", server, "--http-socket", "127.0.0.1:7502", "--static-map", "/=" + w.path("www")}, m.ours...)
-					for name, c := range map[string]struct {
-						at  string
-						cmd *exec.Cmd
-					}{
-						"nginx": {"127.0.0.1:7501", w.inside("taskset", "-c", "0", "nginx", "-c", w.path("nginx.conf"))},
-						"ours":  {"127.0.0.1:7502", w.inside("taskset", ours...)},
-					} {
-						rate, tail := w.pressed(b, c.cmd, "http://"+c.at+"/"+m.file)
-						rates[name], tails[name] = append(rates[name], rate), append(tails[name], tail)
-					}
-				}
-				var ratios []float64
-				for i := range staticRounds {
-					ratios = append(ratios, rates["ours"][i]/rates["nginx"][i])
-				}
-				for _, name := range []string{"ours", "nginx"} {
-					b.ReportMetric(median(rates[name]), name+"/s")
-					b.ReportMetric(median(tails[name]), name+"-p99-ms")
-				}
-				b.ReportMetric(slices.Min(ratios), "ratio-min")
-				b.ReportMetric(median(ratios), "ratio")
-				b.ReportMetric(slices.Max(ratios), "ratio-max")
-			}
-			b.ReportMetric(0, "ns/op")
+			ours := append([]string{program("vassal-server"), "--http-socket", "127.0.0.1:7502", "--static-map", "/=" + w.path("www")}, m.ours...)
+			w.measureBoth(b, staticRounds, pressedServer{"ours", ours, "http://127.0.0.1:7502/" + m.file},
+				pressedServer{"nginx", []string{"nginx", "-c", w.path("nginx.conf")}, "http://127.0.0.1:7501/" + m.file})
 		})
 	}
+}
+
+// pressedServer is a server that is measured at a URL.
+type pressedServer struct {
+	name string
+	args []string
+	url  string
+}
+
+// measureBoth measures two servers in turn, each on one processor, and reports the requests per second, the 99th
+// percentiles of their times, and the ratio of the first server to the second.
+func (w *world) measureBoth(b *testing.B, rounds int, servers ...pressedServer) {
+	b.Helper()
+	for b.Loop() {
+		rates, tails := map[string][]float64{}, map[string][]float64{}
+		for range rounds {
+			for _, s := range servers {
+				rate, tail := w.pressed(b, w.inside("taskset", append([]string{"-c", "0"}, s.args...)...), s.url)
+				rates[s.name], tails[s.name] = append(rates[s.name], rate), append(tails[s.name], tail)
+			}
+		}
+		var ratios []float64
+		for i := range rounds {
+			ratios = append(ratios, rates[servers[0].name][i]/rates[servers[1].name][i])
+		}
+		for _, s := range servers {
+			b.ReportMetric(median(rates[s.name]), s.name+"/s")
+			b.ReportMetric(median(tails[s.name]), s.name+"-p99-ms")
+		}
+		b.ReportMetric(slices.Min(ratios), "ratio-min")
+		b.ReportMetric(median(ratios), "ratio")
+		b.ReportMetric(slices.Max(ratios), "ratio-max")
+	}
+	b.ReportMetric(0, "ns/op")
 }
 
 // pressed runs a server, lets wrk send requests to it for 3 seconds, and returns the requests

@@ -140,25 +140,15 @@ func TestFileSystemMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write("more.ini", "[uwsgi]\nprivate-tmp = true\n")
-	mistakes := map[string]struct{ line, want string }{
+	mistakes := map[string]mistake{
 		"missing.ini": {"read-only-paths = /nowhere", "missing.ini:2: read-only-paths: /nowhere: file does not exist (-/nowhere may be missing)"},
 		"link.ini":    {"bind-paths = " + link + ":/mnt", "link.ini:2: bind-paths: " + link + " on /mnt: " + link + ": a symbolic link of uid 4001 is not followed"},
 		"hidden.ini":  {"ini = " + w.path("more.ini"), "more.ini:2: private-tmp: the emperor cannot read it here"},
 	}
-	for name, m := range mistakes {
-		w.vassal(name, m.line, serves)
-	}
-	e := w.start(allNamespaces)
-	for name, m := range mistakes {
-		e.await(name, m.want)
-	}
-	e.stop(syscall.SIGTERM)
-	for name := range mistakes {
-		w.remove(name)
-	}
+	w.refuses(mistakes)
 	w.vassal("a.ini", "private-tmp = true", serves)
 	w.vassal("b.ini", "proc-subset = pid", serves)
-	e = w.start("--emperor-use-clone=pid,net")
+	e := w.start("--emperor-use-clone=pid,net")
 	e.await("a.ini", "a.ini:2: private-tmp: the vassal has no mounts of its own (fs in emperor-use-clone)")
 	e.stop(syscall.SIGTERM)
 	e = w.start("--emperor-use-clone=fs,net")
@@ -185,4 +175,24 @@ func TestServingInAnOwnFileSystem(t *testing.T) {
 		t.Errorf("after a reload %q", got)
 	}
 	w.run("rm -rf " + filesAt)
+}
+
+// mistake is a line of a vassal's file that prevents its start, and the beginning of the reason.
+type mistake struct{ line, want string }
+
+// refuses starts an emperor with a vassal for each mistake, by name, and removes the vassals after their reasons are
+// logged.
+func (w *world) refuses(mistakes map[string]mistake) {
+	w.t.Helper()
+	for name, m := range mistakes {
+		w.vassal(name, m.line, serves)
+	}
+	e := w.start(allNamespaces)
+	for name, m := range mistakes {
+		e.await(name, m.want)
+	}
+	e.stop(syscall.SIGTERM)
+	for name := range mistakes {
+		w.remove(name)
+	}
 }

@@ -53,12 +53,7 @@ func option(line string) string {
 func (w *world) proxied(pass string) {
 	w.t.Helper()
 	w.write("nginx.conf", fmt.Sprintf("user www-data www-data; daemon off; pid %s; error_log stderr; events {}\nhttp { access_log off; server { listen 80; location / { %s } } }\n", w.path("nginx.pid"), pass))
-	server := w.inside("nginx", "-c", w.path("nginx.conf"))
-	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	if err := server.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = server.Process.Signal(syscall.SIGTERM); _ = server.Wait() })
+	w.nginx()
 }
 
 // serving runs a server of pages in the network of a process.

@@ -100,24 +100,14 @@ func TestNewRootDirectoryMistakes(t *testing.T) {
 	w := newWorld(t)
 	at := w.distribution()
 	w.run("mkdir /run/poor")
-	mistakes := map[string]struct{ line, want string }{
+	mistakes := map[string]mistake{
 		"missing.ini": {"chroot = /nowhere", "missing.ini:2: chroot: /nowhere: no such file or directory"},
 		"poor.ini":    {"pivot_root = /run/poor", "poor.ini:2: pivot_root: /run/poor: it has no directory proc for /proc (mkdir)"},
 		"above.ini":   {"pivot_root = /run/poor /run", "above.ini:2: pivot_root: /run is not below /run/poor (such as /run/poor /run/poor/.old_root)"},
 	}
-	for name, m := range mistakes {
-		w.vassal(name, m.line, serves)
-	}
-	e := w.start(allNamespaces)
-	for name, m := range mistakes {
-		e.await(name, m.want)
-	}
-	e.stop(syscall.SIGTERM)
-	for name := range mistakes {
-		w.remove(name)
-	}
+	w.refuses(mistakes)
 	w.vassal("a.ini", "chroot = "+at, serves)
-	e = w.start("--emperor-use-clone=pid,net")
+	e := w.start("--emperor-use-clone=pid,net")
 	e.await("a.ini", "a.ini:2: chroot: the vassal has no mounts of its own (fs in emperor-use-clone)")
 	e.stop(syscall.SIGTERM)
 	w.remove("a.ini")

@@ -72,13 +72,7 @@ func behindNginx(t *testing.T) (w *world, socket string) {
 	)
 	e := w.start(allNamespaces)
 	e.running("a.ini")
-	nginx := w.inside("nginx", "-c", w.path("nginx.conf"))
-	if err := nginx.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = nginx.Process.Signal(syscall.SIGTERM)
-		_ = nginx.Wait()
+	t.Cleanup(func() { // behind its end
 		_ = os.Remove(w.path("s/nginx"))
 		log, _ := os.ReadFile(w.path("nginx.log"))
 		for line := range strings.Lines(string(log)) {
@@ -87,9 +81,22 @@ func behindNginx(t *testing.T) (w *world, socket string) {
 			}
 		}
 	})
+	w.nginx()
 	socket = w.path("s/nginx")
 	listens(t, socket)
 	return w, socket
+}
+
+// nginx runs nginx in this world until the end of the test. It does not become a daemon by its configuration,
+// nginx.conf.
+func (w *world) nginx() {
+	w.t.Helper()
+	nginx := w.inside("nginx", "-c", w.path("nginx.conf"))
+	nginx.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := nginx.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = nginx.Process.Signal(syscall.SIGTERM); _ = nginx.Wait() })
 }
 
 // keyPair writes a certificate that the vassal's user can read.

@@ -5,7 +5,6 @@ package integration
 import (
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -46,14 +45,7 @@ func TestProxyProtocolOfNginx(t *testing.T) {
 	e := w.start(allNamespaces)
 	e.running("a.ini")
 	w.run("ip link set lo up; ip address add 203.0.113.7/32 dev lo")
-	nginx := w.inside("nginx", "-c", w.path("nginx.conf"))
-	if err := nginx.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = nginx.Process.Signal(syscall.SIGTERM)
-		_ = nginx.Wait()
-	})
+	w.nginx()
 	ask := func(port, path string) string {
 		return w.run("curl -s --retry 20 --retry-connrefused --retry-delay 1 --interface 203.0.113.7 --local-port 5000-5999 http://127.0.0.1:" + port + path + "; echo \" $?\"")
 	}

@@ -49,15 +49,7 @@ func TestEnvironmentOfAProgramReachesNoRoot(t *testing.T) {
 				w.write(open, "")
 				e.running("a.ini")
 				e.stop(syscall.SIGTERM)
-				text, err := os.ReadFile(trace)
-				if err != nil {
-					t.Fatalf("the library was never loaded: %v", err)
-				}
-				for line := range strings.Lines(string(text)) {
-					if line != "4001 4001 4001\n" {
-						t.Errorf("it was loaded by uid, euid and egid %s", line)
-					}
-				}
+				loadedByTenant(t, trace)
 			})
 		}
 	}
@@ -141,15 +133,7 @@ func TestProbeOfAProgramThatDropsItself(t *testing.T) {
 			e := w.start(clone)
 			e.running("a.ini")
 			e.stop(syscall.SIGTERM)
-			text, err := os.ReadFile(trace)
-			if err != nil {
-				t.Fatalf("the library was never loaded: %v", err)
-			}
-			for line := range strings.Lines(string(text)) {
-				if line != "4001 4001 4001\n" {
-					t.Errorf("it was loaded by uid, euid and egid %s", line)
-				}
-			}
+			loadedByTenant(t, trace)
 		})
 	}
 }
@@ -189,5 +173,19 @@ func TestRightsOfAFileAreNotTheVassals(t *testing.T) {
 			t.Errorf("entering it: code %d, %s", code, out)
 		}
 		e.stop(syscall.SIGTERM)
+	}
+}
+
+// loadedByTenant checks in a trace of preload that a library was loaded, and only with the ids of the tenant.
+func loadedByTenant(t *testing.T, trace string) {
+	t.Helper()
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatalf("the library was never loaded: %v", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if line != "4001 4001 4001\n" {
+			t.Errorf("it was loaded by uid, euid and egid %s", line)
+		}
 	}
 }

@@ -38,17 +38,8 @@ type Figure struct {
 // directories.
 func Measure(root string) (f Figures, err error) {
 	methods, structs := map[string]int{}, map[string]*ast.StructType{}
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		name := d.Name()
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin"):
-			return filepath.SkipDir
-		case d.IsDir(), !strings.HasSuffix(name, ".go"), strings.HasSuffix(name, "_test.go"):
-			return nil
-		}
-		return f.file(root, path, methods, structs)
+	err = Sources(root, func(path string, set *token.FileSet, file *ast.File) {
+		f.file(path, set, file, methods, structs)
 	})
 	for name, t := range structs {
 		f.Structs = append(f.Structs, Figure{name, fields(name, t, structs)})
@@ -62,17 +53,34 @@ func Measure(root string) (f Figures, err error) {
 	return f, err
 }
 
+// Sources calls visit for each Go file below a directory, with its path from there. Tests, test data and
+// hidden directories are left out.
+func Sources(root string, visit func(path string, set *token.FileSet, file *ast.File)) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		name := d.Name()
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin"):
+			return filepath.SkipDir
+		case d.IsDir(), !strings.HasSuffix(name, ".go"), strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		short, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err == nil {
+			visit(short, set, file)
+		}
+		return err
+	})
+}
+
 // file measures one file.
-func (f *Figures) file(root, path string, methods map[string]int, structs map[string]*ast.StructType) error {
-	set := token.NewFileSet()
-	file, err := parser.ParseFile(set, path, nil, parser.ParseComments|parser.SkipObjectResolution)
-	if err != nil {
-		return err
-	}
-	short, err := filepath.Rel(root, path)
-	if err != nil {
-		return err
-	}
+func (f *Figures) file(short string, set *token.FileSet, file *ast.File, methods map[string]int, structs map[string]*ast.StructType) {
 	lines := set.File(file.FileStart).LineCount()
 	f.Lines += lines
 	f.Files = append(f.Files, Figure{short, lines})
@@ -91,7 +99,6 @@ func (f *Figures) file(root, path string, methods map[string]int, structs map[st
 			f.declaration(short, d, structs)
 		}
 	}
-	return nil
 }
 
 // declaration measures types, constants and variables.

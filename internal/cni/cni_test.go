@@ -21,12 +21,11 @@ import (
 	"github.com/vishvananda/netns"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/testspace"
 )
 
-const (
-	isolatedEnv = "CNI_TEST_ISOLATED"
-	patience    = 20 * time.Second
-)
+const patience = 20 * time.Second
 
 // The main thread must not end.
 func init() { runtime.LockOSThread() }
@@ -37,7 +36,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // Otherwise it starts that process. Debian has the plugins in one place.
 func isolated(t *testing.T) bool {
 	t.Helper()
-	if os.Getenv(isolatedEnv) == t.Name() {
+	if testspace.Here(t) {
 		run(t, netns.None(), "ip", "link", "set", "lo", "up")
 		return true
 	}
@@ -49,15 +48,7 @@ func isolated(t *testing.T) bool {
 			t.Skipf("no CNI plugins: %v", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), isolatedEnv+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
-		t.Errorf("in namespaces of its own: %v\n%s", err, out)
-	}
+	testspace.Run(t, 5*patience, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS})
 	return false
 }
 

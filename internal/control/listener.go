@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -87,16 +88,26 @@ func (l *Listener) use(fresh net.Listener) {
 func (l *Listener) HandOver() (*os.File, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	filer, ok := l.now.(interface{ File() (*os.File, error) })
-	if !ok || l.closed {
+	if l.closed {
+		return nil, net.ErrClosed
+	}
+	f, err := HandOver(l.now)
+	l.closed = err == nil
+	return f, err
+}
+
+// HandOver closes a socket of package net, and returns a duplicate that leaves its path alone. After an error the
+// socket is open.
+func HandOver(socket io.Closer) (*os.File, error) {
+	filer, ok := socket.(interface{ File() (*os.File, error) })
+	if !ok {
 		return nil, net.ErrClosed
 	}
 	f, err := filer.File()
 	if err != nil {
 		return nil, fmt.Errorf("cannot hand over a socket: %w", err)
 	}
-	l.closed = true
-	_ = l.now.Close()
+	_ = socket.Close()
 	return f, nil
 }
 

@@ -19,13 +19,13 @@ import (
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/testspace"
 )
 
 const (
-	// isolatedEnv names the test that runs in namespaces of its own, and programEnv the program
-	// that it uses there.
-	isolatedEnv = "DNS_TEST_ISOLATED"
-	programEnv  = "DNS_TEST_PROGRAM"
+	// programEnv names the program that a test uses in namespaces of its own.
+	programEnv = "DNS_TEST_PROGRAM"
 	// patience is how long an immediate effect may take.
 	patience = 20 * time.Second
 )
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // loopback that is up. Otherwise it runs the test there and returns an empty string.
 func isolated(t *testing.T) string {
 	t.Helper()
-	if os.Getenv(isolatedEnv) == t.Name() {
+	if testspace.Here(t) {
 		if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
@@ -51,15 +51,7 @@ func isolated(t *testing.T) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), isolatedEnv+"="+t.Name(), programEnv+"="+program)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
-		t.Errorf("in namespaces of its own: %v\n%s", err, out)
-	}
+	testspace.Run(t, 5*patience, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}, programEnv+"="+program)
 	return ""
 }
 

@@ -4,12 +4,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/internal/budgets"
 )
 
 func TestOwnedVariables(t *testing.T) {
@@ -40,23 +40,11 @@ func TestOwnedVariables(t *testing.T) {
 // No other package has a list of variables that belong to one process: a prefix of them, or names of
 // two groups in one function or variable.
 func TestOwnedVariablesHaveOneHome(t *testing.T) {
-	const root = "../.."
-	set := token.NewFileSet()
 	files := 0
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || slices.Contains([]string{"testdata", "integration", "examples", "bin"}, d.Name())):
-			return filepath.SkipDir
-		case d.IsDir(), !strings.HasSuffix(path, ".go"), strings.HasSuffix(path, "_test.go"), path == root+"/internal/environ/owned.go":
-			return nil
+	err := budgets.Sources("../..", func(path string, set *token.FileSet, file *ast.File) {
+		if files++; path == "internal/environ/owned.go" || strings.HasPrefix(path, "examples/") {
+			return
 		}
-		file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
-		files++
 		for _, d := range file.Decls {
 			for _, part := range parts(d) {
 				if found := groups(part); len(found) > 1 || slices.Contains(found, prefixed) {
@@ -64,7 +52,6 @@ func TestOwnedVariablesHaveOneHome(t *testing.T) {
 				}
 			}
 		}
-		return nil
 	})
 	if err != nil || files < 300 {
 		t.Errorf("%d files: %v", files, err)
@@ -75,7 +62,7 @@ func TestOwnedVariablesHaveOneHome(t *testing.T) {
 		`package p; func f(k string) bool { return has(k, "WATCHDOG_") }`: 1,
 		`package p; func f() { set("NOTIFY_SOCKET=" + x); get("A") }`:     1,
 	} {
-		file, err := parser.ParseFile(set, "", source, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,11 +4,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/internal/budgets"
 )
 
 func TestResolve(t *testing.T) {
@@ -42,33 +42,20 @@ func TestResolve(t *testing.T) {
 
 // No other package adds .ini to names, or removes it.
 func TestNamesHaveOneHome(t *testing.T) {
-	const root = "../.."
-	set := token.NewFileSet()
 	files := 0
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || slices.Contains([]string{"testdata", "integration", "examples", "bin"}, d.Name())):
-			return filepath.SkipDir
-		case d.IsDir(), !strings.HasSuffix(path, ".go"), strings.HasSuffix(path, "test.go"):
-			return nil
+	err := budgets.Sources("../..", func(path string, set *token.FileSet, file *ast.File) {
+		if files++; strings.HasPrefix(path, "examples/") || strings.HasSuffix(path, "test.go") {
+			return
 		}
-		file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
-		files++
 		for _, at := range completions(file) {
 			t.Errorf("%s: use package vassalname", set.Position(at))
 		}
-		return nil
 	})
 	if err != nil || files < 300 {
 		t.Errorf("%d files: %v", files, err)
 	}
 	source := `package p; func f(n string) { g(n + ".ini"); strings.TrimSuffix(n, ".ini"); strings.HasSuffix(n, ".ini"); g(".ini") }`
-	file, err := parser.ParseFile(set, "", source, parser.SkipObjectResolution)
+	file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.SkipObjectResolution)
 	if found := completions(file); err != nil || len(found) != 2 {
 		t.Errorf("%v: %d completions, want 2", err, len(found))
 	}

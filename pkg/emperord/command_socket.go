@@ -84,17 +84,12 @@ func (c *datagrams) use(socket net.PacketConn) {
 func (c *datagrams) handOver() (*os.File, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	filer, ok := c.socket.(interface{ File() (*os.File, error) })
-	if !ok || c.closed {
+	if c.closed {
 		return nil, net.ErrClosed
 	}
-	f, err := filer.File()
-	if err != nil {
-		return nil, fmt.Errorf("cannot hand over a socket: %w", err)
-	}
-	c.closed = true
-	_ = c.socket.Close()
-	return f, nil
+	f, err := control.HandOver(c.socket)
+	c.closed = err == nil
+	return f, err
 }
 
 // local checks that only this machine reaches a UDP address.

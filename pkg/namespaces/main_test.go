@@ -1,13 +1,10 @@
 package namespaces
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -17,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/emperor-go/emperor/internal/testspace"
 )
 
 // roleEnv makes the test binary run a role, as the child of a test. isolatedEnv names the test
@@ -92,7 +91,7 @@ func needRoot(t testing.TB) {
 // returns false, and fails the test when that run failed.
 func isolated(t *testing.T, a *syscall.SysProcAttr) bool {
 	t.Helper()
-	if os.Getenv(isolatedEnv) == t.Name() {
+	if testspace.Here(t) {
 		return true
 	}
 	needRoot(t)
@@ -100,20 +99,7 @@ func isolated(t *testing.T, a *syscall.SysProcAttr) bool {
 	if os.Getenv("EMPEROR_SOAK") != "" {
 		limit = time.Hour
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), isolatedEnv+"="+t.Name(), quickEnv)
-	cmd.SysProcAttr = a
-	out, err := cmd.CombinedOutput()
-	switch {
-	case err != nil:
-		t.Errorf("in namespaces of its own: %v\n%s", err, out)
-	case bytes.Contains(out, []byte("--- SKIP")):
-		t.Skipf("in namespaces of its own:\n%s", out)
-	case !bytes.Contains(out, []byte("--- PASS: "+t.Name())):
-		t.Errorf("did not run in namespaces of its own:\n%s", out)
-	}
+	testspace.Run(t, limit, a, quickEnv)
 	return false
 }
 

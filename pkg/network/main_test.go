@@ -1,20 +1,16 @@
 package network
 
 import (
-	"bytes"
-	"context"
 	"os"
-	"os/exec"
 	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
-)
 
-// isolatedEnv names the test that runs in a network namespace of its own.
-const isolatedEnv = "NETWORK_TEST_ISOLATED"
+	"github.com/emperor-go/emperor/internal/testspace"
+)
 
 // patience is how long an immediate effect may take.
 const patience = 20 * time.Second
@@ -28,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // run. Otherwise it starts that process.
 func isolated(t *testing.T) bool {
 	t.Helper()
-	if os.Getenv(isolatedEnv) == t.Name() {
+	if testspace.Here(t) {
 		return true
 	}
 	if os.Geteuid() != 0 {
@@ -38,19 +34,6 @@ func isolated(t *testing.T) bool {
 	if soaking() {
 		limit = time.Hour
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), isolatedEnv+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case err != nil:
-		t.Errorf("in namespaces of its own: %v\n%s", err, out)
-	case bytes.Contains(out, []byte("--- SKIP")):
-		t.Skipf("in namespaces of its own:\n%s", out)
-	case !bytes.Contains(out, []byte("--- PASS: "+t.Name())):
-		t.Errorf("did not run in namespaces of its own:\n%s", out)
-	}
+	testspace.Run(t, limit, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS})
 	return false
 }
