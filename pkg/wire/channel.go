@@ -1,11 +1,13 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -109,8 +111,9 @@ func (e *EmperorEnd) receive() (message []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n, message := 0, make([]byte, maxNotice+1)
-	control := raw.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), message, unix.MSG_DONTWAIT) })
+	n, buffer := 0, room.Get().(*[maxNotice + 1]byte) // nothing else is in it
+	defer room.Put(buffer)
+	control := raw.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), buffer[:], unix.MSG_DONTWAIT) })
 	switch {
 	case control != nil:
 		return nil, control
@@ -119,5 +122,8 @@ func (e *EmperorEnd) receive() (message []byte, err error) {
 	case n == 0:
 		return nil, io.EOF
 	}
-	return message[:n], nil
+	return bytes.Clone(buffer[:n]), nil
 }
+
+// room is for messages that are being received.
+var room = sync.Pool{New: func() any { return new([maxNotice + 1]byte) }}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/claims"
@@ -58,19 +59,25 @@ type Entry struct {
 // without symbolic links in directories, while a file that is a link keeps its own name. It
 // reads directories, so it may block. Links without a target stay unchanged.
 func (c Config) Located() Config {
-	if dir, err := filepath.EvalSymlinks(c.Dir); err == nil {
+	dir, err := filepath.EvalSymlinks(c.Dir)
+	if err == nil {
 		c.Dir = dir
 	}
 	path := c.Name
 	if !filepath.IsAbs(path) {
 		path = c.Dir + "/" + path
 	}
-	if info, err := os.Lstat(path); err != nil {
-		return c
-	} else if info.Mode()&os.ModeSymlink != 0 {
+	info, missing := os.Lstat(path)
+	switch {
+	case missing != nil:
+	case info.Mode()&os.ModeSymlink != 0:
 		c.Path = path
-	} else if real, err := filepath.EvalSymlinks(path); err == nil {
-		c.Path = real
+	case err == nil && !strings.Contains(c.Name, "/"): // there is no link on the way any more
+		c.Path = filepath.Join(c.Dir, c.Name)
+	default:
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			c.Path = real
+		}
 	}
 	return c
 }

@@ -21,11 +21,11 @@ import (
 // Launch implements Launcher: hooks before, clone, network, hooks after, order.
 func (l *Launcher) Launch(ctx context.Context, r emperor.Request) (emperor.Process, error) {
 	plan := *r.Plan // it is shared with the loop
-	plan.Config = l.located(plan.Config)
-	r.Plan = &plan
+	in := l.find(ctx, plan.Config)
+	plan.Config, r.Plan = in.config, &plan
 	r.Unbound = unbound(l, r)
 	defer r.Unbound.Close()
-	c, err := l.launch(ctx, r)
+	c, err := l.launch(ctx, r, in)
 	if err != nil {
 		l.launchFailed(ctx, r)
 		return nil, err
@@ -33,11 +33,11 @@ func (l *Launcher) Launch(ctx context.Context, r emperor.Request) (emperor.Proce
 	return c, nil
 }
 
-func (l *Launcher) launch(ctx context.Context, r emperor.Request) (_ *child, err error) {
-	dir, err := l.enterable(ctx, r.Config.Dir)
-	if err != nil {
-		return nil, err
+func (l *Launcher) launch(ctx context.Context, r emperor.Request, in place) (_ *child, err error) {
+	if in.err != nil {
+		return nil, in.err
 	}
+	dir := in.dir
 	if r.Templates, err = l.templates(r); err != nil {
 		return nil, err
 	}

@@ -12,13 +12,28 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// located is monitor.Config.Located; when the file system does not answer it changes nothing.
-func (l *Launcher) located(c monitor.Config) monitor.Config {
-	found, err := reads.Get(context.Background(), l.Reads, c.Path, func() (monitor.Config, error) { return c.Located(), nil })
-	if err != nil {
-		return c
+// place is where a configuration is now, and the working directory of its vassal, or the reason why there is none.
+type place struct {
+	config monitor.Config
+	dir    string
+	err    error
+}
+
+// find returns the place of a configuration. When its file system does not answer, it is where it was.
+func (l *Launcher) find(ctx context.Context, c monitor.Config) place {
+	found, err := reads.Get(ctx, l.Reads, c.Path, func() (place, error) {
+		now := c.Located()
+		dir := now.Dir
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			dir = "/"
+		}
+		return place{now, dir, nil}, nil
+	})
+	if err == nil {
+		return found
 	}
-	return found
+	dir, err := l.enterable(ctx, c.Dir) // the file may be in another file system
+	return place{c, dir, err}
 }
 
 // templates reads the templates of a vassal's configuration. When the file system does not

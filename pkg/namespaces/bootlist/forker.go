@@ -27,7 +27,7 @@ const (
 // first use and again when that has died. The processes are children of this process, and their
 // parent for a death signal is the thread of the Spawner.
 type Forker struct {
-	// Spawner starts the process that forks, and talks to it. Required.
+	// Spawner starts the process that forks. Required.
 	Spawner *namespaces.Spawner
 	// Program is the program that calls Serve under the name ServerName. Required.
 	Program string
@@ -66,11 +66,7 @@ func (f *Forker) Start(l *List, made namespaces.Flags, cgroup int) (*namespaces.
 	if err := f.ensure(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoServer, err)
 	}
-	var (
-		p        *namespaces.Process
-		answered bool
-	)
-	f.Spawner.Run(func() { p, answered, err = f.ask(message, rights) })
+	p, answered, err := f.ask(message, rights)
 	if answered {
 		return p, err
 	}
@@ -152,10 +148,9 @@ func (f *Forker) ensure() error {
 	if err != nil {
 		return os.NewSyscallError("socketpair", err)
 	}
+	err = unix.SetNonblock(pair[0], true) // before NewFile: in the runtime's poller a wait takes no thread
 	socket, theirs := os.NewFile(uintptr(pair[0]), "forker"), os.NewFile(uintptr(pair[1]), "forker's")
 	defer theirs.Close()
-	limit := unix.NsecToTimeval(answerTime.Nanoseconds())
-	err = unix.SetsockoptTimeval(pair[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit)
 	if err == nil {
 		err = f.begin(theirs)
 	}
@@ -196,14 +191,28 @@ func (f *Forker) begin(theirs *os.File) error {
 // ask sends a request and receives the answer. Without an answer there may be a child, in the
 // slot. After an error with an answer there is none.
 func (f *Forker) ask(message []byte, rights []int) (p *namespaces.Process, answered bool, err error) {
-	fd := int(f.socket.Fd())
-	if err := unix.Sendmsg(fd, message, unix.UnixRights(rights...), nil, unix.MSG_NOSIGNAL); err != nil {
+	raw, err := f.socket.SyscallConn()
+	if err == nil {
+		err = f.socket.SetDeadline(time.Now().Add(answerTime))
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	wait := raw.Write(func(fd uintptr) bool {
+		err = unix.Sendmsg(int(fd), message, unix.UnixRights(rights...), nil, unix.MSG_NOSIGNAL)
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	if err = errors.Join(wait, err); err != nil {
 		return nil, false, os.NewSyscallError("sendmsg", err)
 	}
 	var a answer
 	control := make([]byte, unix.CmsgSpace(4))
-	n, used, err := receive(fd, unsafe.Slice((*byte)(unsafe.Pointer(&a)), answerSize), control)
-	switch {
+	n, used := 0, 0
+	wait = raw.Read(func(fd uintptr) bool {
+		n, used, err = receive(int(fd), unsafe.Slice((*byte)(unsafe.Pointer(&a)), answerSize), control)
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	switch err = errors.Join(wait, err); {
 	case err != nil:
 		return nil, false, fmt.Errorf("it gave no answer: %w", err)
 	case n != int(answerSize):
