@@ -36,7 +36,7 @@ type Boot struct {
 	umask     int // -1: unchanged
 	listening listening
 	limits    config.Limits
-	hardening config.Hardening
+	hardening hardening
 	notice    [2]notice // about the program: with a socket for sd_notify(3) at 1
 	blame     []blame
 	failed    atomic.Bool // a call has failed: the vassal program finds out more
@@ -56,7 +56,8 @@ func Of(v *config.Vassal, warnings config.Problems) *Boot {
 	b := &Boot{
 		listening: sockets,
 		words:     v.BinaryPatch, wish: accounts.Wish{UID: v.UID, GID: v.GID, AddGID: v.AddGID, NoInitgroups: v.NoInitgroups},
-		keep: v.Capabilities.Given(), env: v.Env, cwd: v.Cwd, chdir: v.Chdir, umask: -1, limits: v.Limits, hardening: v.Hardening,
+		keep: v.Capabilities.Given(), env: v.Env, cwd: v.Cwd, chdir: v.Chdir, umask: -1, limits: v.Limits,
+		hardening: hardening{v.Hardening.NoNewPrivileges, v.Hardening.Files, v.Hardening.Core, v.Hardening.Locked},
 	}
 	if v.UmaskSet {
 		b.umask = v.Umask
@@ -78,6 +79,12 @@ func Of(v *config.Vassal, warnings config.Problems) *Boot {
 		}
 	}
 	return b
+}
+
+// hardening is the part of config.Hardening that a boot can have.
+type hardening struct {
+	noNewPrivileges     bool
+	files, core, locked config.Range
 }
 
 // notice is an encoded message about the program. ready: the program is ready when it is executed.
@@ -239,7 +246,7 @@ func (b *Boot) prepare(l *bootlist.List, r emperor.DirectRequest, uid uint32) er
 		option   string
 		resource int
 		config.Range
-	}{{"limit-core", unix.RLIMIT_CORE, b.hardening.Core}, {"limit-memlock", unix.RLIMIT_MEMLOCK, b.hardening.Locked}, {"limit-nofile", unix.RLIMIT_NOFILE, b.hardening.Files}} {
+	}{{"limit-core", unix.RLIMIT_CORE, b.hardening.core}, {"limit-memlock", unix.RLIMIT_MEMLOCK, b.hardening.locked}, {"limit-nofile", unix.RLIMIT_NOFILE, b.hardening.files}} {
 		if x.Set {
 			l.Resource(x.resource, x.Soft, x.Hard, b.blamed(x.option))
 		}
@@ -249,7 +256,7 @@ func (b *Boot) prepare(l *bootlist.List, r emperor.DirectRequest, uid uint32) er
 
 // confine adds the steps between the drop and the program.
 func (b *Boot) confine(l *bootlist.List, uid int) {
-	if b.hardening.NoNewPrivileges {
+	if b.hardening.noNewPrivileges {
 		l.Step("no new privileges")
 		l.NoNewPrivileges(b.blamed("no-new-privileges"))
 	}

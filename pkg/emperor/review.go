@@ -150,6 +150,9 @@ func (r *review) startWaiting(ctx context.Context, n int) {
 		r.waiting[0] = monitor.Config{}
 		r.waiting = r.waiting[1:]
 	}
+	if len(r.waiting) == 0 {
+		r.waiting = nil // with its array
+	}
 }
 
 func (r *review) startCheck(ctx context.Context, c monitor.Config) {

@@ -16,7 +16,7 @@ func TestBusyFilesAreReadInTurn(t *testing.T) {
 	long, now := time.Now().Add(-time.Hour), time.Now()
 	for i := range 3 * maxBusy {
 		// A file that is being read is read once more: that needs no second goroutine.
-		f.entries[fmt.Sprint(i)] = &entry{found: Config{Name: fmt.Sprint(i), Path: "/" + fmt.Sprint(i)}, busy: true, tried: long, reading: true}
+		f.entries[fmt.Sprint(i)] = &entry{busy: &Config{Name: fmt.Sprint(i), Path: "/" + fmt.Sprint(i)}, tried: long, reading: true}
 	}
 	if next, some := f.nextBusy(); !some || next != 0 {
 		t.Errorf("files that were read an hour ago: %v, %v", next, some)

@@ -23,9 +23,8 @@ type entry struct {
 	config  Config
 	stat    fileStat
 	missing time.Time // since when the name is missing; zero: it exists
-	found   Config    // the name with its place, as last found, and home: its directory
 	home    dirIdentity
-	busy    bool      // a program had it open for writing at the last read
+	busy    *Config   // the name with its place, if a program had it open for writing at the last read
 	tried   time.Time // the time of that read
 	denied  bool      // its file system was too slow, or another emperor has it; it is retried
 	reading bool      // it is being read
@@ -64,7 +63,7 @@ func (f *files) entry(c Config) *entry {
 // refresh starts to read the file of c, in the directory at home.
 func (f *files) refresh(at dirIdentity, c Config) {
 	e := f.entry(c)
-	e.found, e.home = c, at
+	e.home = at
 	if e.again = e.reading; e.again {
 		return
 	}
@@ -120,7 +119,10 @@ func (f *files) takeResult(e *entry, c Config, r result) {
 		return
 	}
 	held, contended := errors.AsType[claims.HeldError](r.err)
-	e.busy, e.tried, e.places = errors.Is(r.err, errBusy), time.Now(), r.places
+	e.busy, e.tried, e.places = nil, time.Now(), r.places
+	if errors.Is(r.err, errBusy) {
+		e.busy = &c
+	}
 	e.denied = contended || errors.Is(r.err, reads.ErrSlow)
 	switch {
 	case r.gone:
@@ -133,7 +135,7 @@ func (f *files) takeResult(e *entry, c Config, r result) {
 	}
 	e.missing = time.Time{}
 	switch {
-	case e.busy:
+	case e.busy != nil:
 		if errors.Is(e.config.Err, ErrReading) {
 			e.config, f.report.changed = Config{}, true
 		}

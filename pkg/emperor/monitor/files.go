@@ -229,7 +229,7 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 func (f *files) rescanAll(s source) {
 	f.report.due = s.mark([]hint{{}}) || f.report.due
 	for name, e := range f.entries {
-		if e.busy {
+		if e.busy != nil {
 			f.options.Log.Warn("the file is still open for writing; it is read when its writer closes it", "file", name)
 		}
 	}
@@ -263,13 +263,13 @@ func (f *files) retryBusy() {
 	f.retried = time.Now()
 	var due []*entry
 	for _, e := range f.entries {
-		if e.busy && time.Since(e.tried) >= busyPause {
+		if e.busy != nil && time.Since(e.tried) >= busyPause {
 			due = append(due, e)
 		}
 	}
 	slices.SortFunc(due, func(a, b *entry) int { return a.tried.Compare(b.tried) })
 	for _, e := range due[:min(len(due), maxBusy)] {
-		f.refresh(e.home, e.found)
+		f.refresh(e.home, *e.busy)
 	}
 }
 
@@ -277,7 +277,7 @@ func (f *files) retryBusy() {
 func (f *files) nextBusy() (next time.Duration, some bool) {
 	first := time.Now()
 	for _, e := range f.entries {
-		if e.busy {
+		if e.busy != nil {
 			some = true
 			if e.tried.Before(first) {
 				first = e.tried

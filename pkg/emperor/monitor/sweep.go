@@ -19,7 +19,7 @@ func (f *files) calm(names map[string]bool, asked map[string]bool) map[string]fi
 	for name := range names {
 		e := f.entries[name]
 		if asked[name] || e == nil || e.config.Name == "" || e.config.Err != nil || e.stat == (fileStat{}) || len(e.places) > 0 ||
-			!e.missing.IsZero() || e.denied || e.busy || e.again || e.reading {
+			!e.missing.IsZero() || e.denied || e.busy != nil || e.again || e.reading {
 			continue
 		}
 		calm[name] = e.stat

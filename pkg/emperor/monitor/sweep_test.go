@@ -74,7 +74,7 @@ func TestCalm(t *testing.T) {
 		"refused":           {func(_ *files, e *entry) { e.config.Err = errDangling }, false},
 		"behind a link":     {func(_ *files, e *entry) { e.places = []place{{}} }, false},
 		"missing":           {func(_ *files, e *entry) { e.missing = time.Now() }, false},
-		"being written":     {func(_ *files, e *entry) { e.busy = true }, false},
+		"being written":     {func(_ *files, e *entry) { e.busy = &Config{} }, false},
 		"being read":        {func(_ *files, e *entry) { e.reading = true }, false},
 		"denied":            {func(_ *files, e *entry) { e.denied = true }, false},
 		"of its owner":      {func(f *files, _ *entry) { f.options.Owners = &Owners{} }, false},

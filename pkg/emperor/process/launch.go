@@ -20,9 +20,11 @@ import (
 
 // Launch implements Launcher: hooks before, clone, network, hooks after, order.
 func (l *Launcher) Launch(ctx context.Context, r emperor.Request) (emperor.Process, error) {
-	plan := *r.Plan // it is shared with the loop
-	in := l.find(ctx, plan.Config)
-	plan.Config, r.Plan = in.config, &plan
+	in := l.find(ctx, r.Plan.Config)
+	if in.config.Path != r.Path || in.config.Dir != r.Dir {
+		plan := *r.Plan // it is shared with the loop
+		plan.Config, r.Plan = in.config, &plan
+	}
 	r.Unbound = unbound(l, r)
 	defer r.Unbound.Close()
 	c, err := l.launch(ctx, r, in)
