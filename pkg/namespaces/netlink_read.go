@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
@@ -79,7 +80,7 @@ func linkFacts(b []byte) LinkFacts {
 		case unix.IFLA_MTU:
 			l.MTU = int(number())
 		case unix.IFLA_ADDRESS:
-			l.MAC = a.value
+			l.MAC = slices.Clone(a.value) // of a buffer that is used again
 		case unix.IFLA_OPERSTATE:
 			if len(a.value) > 0 {
 				l.State = a.value[0]

@@ -6,51 +6,38 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"sync/atomic"
 	"syscall"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
 // Events is a subscription to events of the kernel by netlink(7).
-type Events struct {
-	socket *nl.NetlinkSocket
-	ended  atomic.Bool
-}
+type Events struct{ socket *netlinkSocket }
 
 // Subscribe opens one, of a protocol such as unix.NETLINK_ROUTE, in the network namespace of the thread. The caller
 // closes it.
 func Subscribe(protocol int, groups ...uint) (*Events, error) {
-	socket, err := nl.Subscribe(protocol, groups...)
+	socket, err := openNetlinkSocket(protocol, groups...)
 	if err != nil {
 		return nil, err
 	}
-	return &Events{socket: socket}, nil
+	return &Events{socket}, nil
 }
 
 // Close ends Next. It is called once.
-func (e *Events) Close() {
-	e.ended.Store(true)
-	e.socket.Close()
-}
+func (e *Events) Close() { e.socket.close() }
 
-// Next blocks until there are messages of the kernel. It returns ErrEventsLost, or os.ErrClosed after Close.
-func (e *Events) Next() ([]syscall.NetlinkMessage, error) {
-	for {
-		messages, from, err := e.socket.Receive()
-		switch {
-		case e.ended.Load():
-			return nil, os.ErrClosed
-		case errors.Is(err, unix.ENOBUFS):
-			return nil, ErrEventsLost
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return nil, fmt.Errorf("cannot receive events of netlink: %w", err)
-		case from.Pid == nl.PidKernel: // any process may send to this socket
-			return messages, nil
-		}
+// Next blocks until there are messages of the kernel, and calls each for them. Their data is overwritten afterwards. It
+// returns ErrEventsLost, or os.ErrClosed after Close.
+func (e *Events) Next(each func(syscall.NetlinkMessage)) error {
+	err := e.socket.receive(each)
+	switch {
+	case errors.Is(err, unix.ENOBUFS):
+		return ErrEventsLost
+	case err != nil && !errors.Is(err, os.ErrClosed):
+		return fmt.Errorf("cannot receive events of netlink: %w", err)
 	}
+	return err
 }
 
 // ErrEventsLost means that the kernel had no room for more events. The next events are
@@ -82,13 +69,12 @@ type LinkEvent struct {
 
 // Next blocks until there are events. It returns ErrEventsLost, or os.ErrClosed after Close.
 func (w *LinkWatch) Next() (events []LinkEvent, err error) {
-	messages, err := w.events.Next()
-	for _, m := range messages {
+	err = w.events.Next(func(m syscall.NetlinkMessage) {
 		kind := m.Header.Type
 		if (kind == unix.RTM_NEWLINK || kind == unix.RTM_DELLINK) && len(m.Data) >= unix.SizeofIfInfomsg {
 			events = append(events, LinkEvent{linkFacts(m.Data), kind == unix.RTM_DELLINK})
 		}
-	}
+	})
 	return events, err
 }
 
@@ -121,8 +107,7 @@ func (w *RouteWatch) Close() { w.events.Close() }
 
 // Next blocks until there are events. It returns ErrEventsLost, or os.ErrClosed after Close.
 func (w *RouteWatch) Next() (events []RouteEvent, err error) {
-	messages, err := w.events.Next()
-	for _, m := range messages {
+	err = w.events.Next(func(m syscall.NetlinkMessage) {
 		switch kind := m.Header.Type; kind {
 		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 			if e, ok := routeEvent(m.Data); ok {
@@ -132,7 +117,7 @@ func (w *RouteWatch) Next() (events []RouteEvent, err error) {
 		case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 			events = append(events, RouteEvent{})
 		}
-	}
+	})
 	return events, err
 }
 

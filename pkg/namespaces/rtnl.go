@@ -20,10 +20,9 @@ const (
 	rtnlTimeout = 10 * time.Second
 )
 
-// rtnl is a socket of rtnetlink(7). It acts in the network namespace of the thread that opened
-// it, regardless of the thread that uses it.
+// rtnl is a socket of rtnetlink(7).
 type rtnl struct {
-	socket *nl.NetlinkSocket
+	socket *netlinkSocket
 	events int // messages that were no answers, between two calls of changed
 }
 
@@ -46,19 +45,17 @@ func (e rtnlError) Unwrap() error { return e.Errno }
 
 // openRtnl opens a socket. The caller closes it.
 func openRtnl() (*rtnl, error) {
-	socket, err := nl.Subscribe(unix.NETLINK_ROUTE)
+	socket, err := openNetlinkSocket(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open rtnetlink: %w", err)
 	}
-	timeout := unix.NsecToTimeval(rtnlTimeout.Nanoseconds())
-	_ = socket.SetReceiveTimeout(&timeout) // cannot fail
 	// Without this option each answer contains a copy of its request.
-	_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
-	_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
+	_ = socket.set(unix.NETLINK_CAP_ACK, 1)
+	_ = socket.set(unix.NETLINK_EXT_ACK, 1)
 	return &rtnl{socket: socket}, nil
 }
 
-func (r *rtnl) close() { r.socket.Close() }
+func (r *rtnl) close() { r.socket.close() }
 
 // do sends requests in order and returns the kernel's answer to each: nil means success. The
 // kernel continues after a request that fails. An error means that the answers are unknown.
@@ -78,62 +75,59 @@ func (r *rtnl) batch(requests []*nl.NetlinkRequest, answers []error) error {
 	return r.batchEach(requests, answers, func(syscall.NetlinkMessage) {})
 }
 
-// batchEach does the same, and calls each for other messages about the requests.
+// batchEach does the same, and calls each for other messages about the requests, whose data is valid during the call.
 func (r *rtnl) batchEach(requests []*nl.NetlinkRequest, answers []error, each func(syscall.NetlinkMessage)) error {
 	var message []byte
 	place := make(map[uint32]int, len(requests))
 	for i, request := range requests {
-		request.Flags |= unix.NLM_F_ACK
+		// The kernel handles requests in order and reports each failure: the answer to the last request means that it has
+		// reported all.
+		if i == len(requests)-1 {
+			request.Flags |= unix.NLM_F_ACK
+		}
 		message = append(message, request.Serialize()...) // a multiple of 4 bytes
 		place[request.Seq] = i
 	}
-	if err := unix.Sendto(r.socket.GetFd(), message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := errors.Join(r.socket.limit(rtnlTimeout), r.socket.send(message)); err != nil {
 		return err
 	}
-	for len(place) > 0 {
-		messages, from, err := r.socket.Receive()
+	for complete := false; !complete; {
+		err := r.socket.receive(func(m syscall.NetlinkMessage) {
+			i, asked := place[m.Header.Seq]
+			switch {
+			case !asked:
+				r.events++
+			case m.Header.Type != unix.NLMSG_ERROR:
+				each(m)
+			case len(m.Data) >= 4:
+				if errno := int32(binary.NativeEndian.Uint32(m.Data)); errno != 0 {
+					answers[i] = rtnlError{unix.Errno(-errno), explanation(m)}
+				}
+				complete = complete || i == len(requests)-1
+			}
+		})
 		if err != nil {
 			return err
-		}
-		if from.Pid != nl.PidKernel {
-			continue // any process may send to this socket
-		}
-		for _, m := range messages {
-			i, asked := place[m.Header.Seq]
-			if !asked {
-				r.events++
-			}
-			if asked && m.Header.Type != unix.NLMSG_ERROR {
-				each(m)
-			}
-			if !asked || m.Header.Type != unix.NLMSG_ERROR || len(m.Data) < 4 {
-				continue
-			}
-			delete(place, m.Header.Seq)
-			if errno := int32(binary.NativeEndian.Uint32(m.Data)); errno != 0 {
-				answers[i] = rtnlError{unix.Errno(-errno), explanation(m)}
-			}
 		}
 	}
 	return nil
 }
 
 // watch lets the socket receive the events of a group, which other requests on it ignore.
-func (r *rtnl) watch(group int) error {
-	return unix.SetsockoptInt(r.socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, group)
-}
+func (r *rtnl) watch(group int) error { return r.socket.set(unix.NETLINK_ADD_MEMBERSHIP, group) }
 
 // changed returns when an event has come since its last call, or since watch.
 func (r *rtnl) changed() error {
+	if err := r.socket.limit(rtnlTimeout); err != nil {
+		return err
+	}
 	for r.events == 0 {
-		messages, from, err := r.socket.Receive()
+		err := r.socket.receive(func(syscall.NetlinkMessage) { r.events++ })
 		switch {
 		case errors.Is(err, unix.ENOBUFS): // events were lost
 			r.events++
-		case err != nil && !errors.Is(err, unix.EINTR):
+		case err != nil:
 			return err
-		case from != nil && from.Pid == nl.PidKernel:
-			r.events += len(messages)
 		}
 	}
 	r.events = 0

@@ -42,7 +42,12 @@ func watchDeletions() (*deletions, error) {
 func (d *deletions) follow(each func([]deletion), log *slog.Logger) {
 	defer close(d.done)
 	for {
-		messages, err := d.events.Next()
+		var list []deletion
+		err := d.events.Next(func(m syscall.NetlinkMessage) {
+			if x, ok := parseDeletion(m); ok {
+				list = append(list, x)
+			}
+		})
 		switch {
 		case errors.Is(err, namespaces.ErrEventsLost):
 			each(nil)
@@ -52,12 +57,6 @@ func (d *deletions) follow(each func([]deletion), log *slog.Logger) {
 		case err != nil:
 			log.Error("cannot watch nftables any more: a policy that another program deletes is not set again", "error", err)
 			return
-		}
-		var list []deletion
-		for _, m := range messages {
-			if x, ok := parseDeletion(m); ok {
-				list = append(list, x)
-			}
 		}
 		if len(list) > 0 {
 			each(list)
