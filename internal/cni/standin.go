@@ -56,6 +56,9 @@ func (a *Attachment) restoreHere(result *types.Result, ns *netns.NsHandle) (err 
 		facts.Index, err = n.AddVeth(namespaces.VethPair{
 			Host: a.record.Interface, Peer: "other-end", Netns: *ns, HostMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, PeerMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2},
 		})
+		if err == nil {
+			err = n.Apply(facts.Index.Up())
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("cannot restore its interface: %w", err)

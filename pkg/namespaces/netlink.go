@@ -92,20 +92,17 @@ type VethPair struct {
 	Master Index
 }
 
-// AddVeth makes a pair and returns the index of the end here, which is up. The pair appears
-// with all its attributes in one message: a process that is killed after it leaves nothing
-// without its group. An existing name is EEXIST.
+// AddVeth makes a pair and returns the index of the end here. Both ends are down: the kernel tells all parts of the
+// network about each change of an interface that is up. The pair appears with all its attributes in one message: a
+// process that is killed after it leaves nothing without its group. An existing name is EEXIST.
 func (n *Netlink) AddVeth(v VethPair) (Index, error) {
-	// The kernel refuses a peer that is up before its other end exists (ENOTCONN).
 	peer := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	info := nl.NewRtAttr(nl.VETH_INFO_PEER, peer.Serialize())
 	v.describe(info, v.Peer, v.PeerMAC)
 	info.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(v.Netns)))
 
 	request := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ECHO)
-	about := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	about.Flags, about.Change = unix.IFF_UP, unix.IFF_UP
-	request.AddData(about)
+	request.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	here := nl.NewRtAttr(0, nil)
 	v.describe(here, v.Host, v.HostMAC)
 	here.AddRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(v.Group))
@@ -175,6 +172,17 @@ func (l Index) Alias(alias string) Change {
 	request := aboutLink(unix.RTM_NEWLINK, int(l))
 	request.AddData(nl.NewRtAttr(unix.IFLA_IFALIAS, nl.NonZeroTerminated(alias)))
 	return Change{About: "alias of the link", request: request}
+}
+
+// NoLinkLocal keeps the kernel from giving the interface an address of IPv6 when it is set up (ip-link(8),
+// addrgenmode). An interface without IPv6 is EAFNOSUPPORT.
+func (l Index) NoLinkLocal() Change {
+	const none = 1 // IN6_ADDR_GEN_MODE_NONE of linux/if_link.h
+	request := aboutLink(unix.RTM_SETLINK, int(l))
+	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC|unix.NLA_F_NESTED, nil)
+	spec.AddRtAttr(unix.AF_INET6|unix.NLA_F_NESTED, nil).AddRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, nl.Uint8Attr(none))
+	request.AddData(spec)
+	return Change{About: "no link-local address", request: request}
 }
 
 // AltName adds an alternative name of at most 127 bytes.

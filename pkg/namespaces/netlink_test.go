@@ -75,7 +75,7 @@ func TestNetlinkConfiguresBothEnds(t *testing.T) {
 	there6 := netip.MustParseAddr("fd09::7")
 	err = outside.Apply(
 		Index(1).Up(), Index(1).Address(gateway),
-		index.Alias("emperor=test vassal=a.ini gen=1"), index.AltName("emperor-a.ini"), index.Forwarding(),
+		index.Alias("emperor=test vassal=a.ini gen=1"), index.AltName("emperor-a.ini"), index.NoLinkLocal(), index.Forwarding(), index.Up(),
 		index.Neighbour(there, peerMAC), index.Neighbour(there6, peerMAC),
 		HostRoute{To: netip.PrefixFrom(there, 32), Source: here, Link: index, Protocol: 0xE7}.Add(),
 		HostRoute{To: netip.PrefixFrom(there6, 128), Link: index, Protocol: 0xE7}.Add(),
@@ -107,8 +107,10 @@ func TestNetlinkConfiguresBothEnds(t *testing.T) {
 			t.Errorf("packets to %s leave by %d, want %d (%v)", a, by, index, err)
 		}
 	}
-	if value, err := os.ReadFile("/proc/sys/net/ipv4/conf/evs0/forwarding"); err != nil || strings.TrimSpace(string(value)) != "1" {
-		t.Errorf("forwarding is %q, %v", value, err)
+	for _, setting := range []string{"ipv4/conf/evs0/forwarding", "ipv6/conf/evs0/addr_gen_mode"} {
+		if value, err := os.ReadFile("/proc/sys/net/" + setting); err != nil || strings.TrimSpace(string(value)) != "1" {
+			t.Errorf("%s is %q, %v", setting, value, err)
+		}
 	}
 }
 

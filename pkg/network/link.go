@@ -60,12 +60,23 @@ func (l *Link) routeTo(p netip.Prefix, source netip.Addr) namespaces.HostRoute {
 	return namespaces.HostRoute{To: p, Source: source, Link: l.Index, Protocol: RouteProtocol}
 }
 
-// outside returns the changes of the host's end; add is AddNew or Add of a route. The neighbours are
-// permanent: no packet asks for them, and no answer of another vassal replaces them.
-func (l *Link) outside(id ID, add func(namespaces.HostRoute) namespaces.Change) []namespaces.Change {
-	alternative := l.Index.AltName(altName(l.Vassal))
+// raised returns the changes that set the host's end up. The ones of its properties come first: the kernel walks
+// through all routes of IPv6 for each change of an interface that is up, and also for its link-local address, which
+// no packet uses.
+func (l *Link) raised(id ID) []namespaces.Change {
+	alternative, local := l.Index.AltName(altName(l.Vassal)), l.Index.NoLinkLocal()
 	alternative.Optional = true // another emperor may have a vassal of that name
-	list := []namespaces.Change{l.Index.Alias(id.alias(l.Vassal, l.Generation)), alternative}
+	local.Optional = true       // the host may have no IPv6
+	list := []namespaces.Change{l.Index.Alias(id.alias(l.Vassal, l.Generation)), alternative, local}
+	if l.bridge == 0 && l.addressLike(netip.IPv4Unspecified()).IsValid() {
+		list = append(list, l.Index.Forwarding())
+	}
+	return append(list, l.Index.Up())
+}
+
+// outside returns the changes that lead packets to the vassal; add is AddNew or Add of a route. The neighbours are
+// permanent: no packet asks for them, and no answer of another vassal replaces them.
+func (l *Link) outside(add func(namespaces.HostRoute) namespaces.Change) (list []namespaces.Change) {
 	if l.bridge != 0 {
 		for _, a := range l.Addresses {
 			if l.pool != nil {
@@ -75,9 +86,6 @@ func (l *Link) outside(id ID, add func(namespaces.HostRoute) namespaces.Change) 
 		return list
 	}
 	for i, a := range l.Addresses {
-		if a.Is4() {
-			list = append(list, l.Index.Forwarding())
-		}
 		source := netip.Addr{}
 		if a.Is4() {
 			source = l.Gateways[i]

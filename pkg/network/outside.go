@@ -12,10 +12,10 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// outside configures the host's end. A route of the host to an address of the vassal stays, and is an
+// outside leads packets for the vassal to its link. A route of the host to an address of the vassal stays, and is an
 // error; one that an emperor has left is replaced.
 func (c *connecting) outside(context.Context) error {
-	err := c.out.Apply(c.link.outside(c.stage.id, namespaces.HostRoute.AddNew)...)
+	err := c.out.Apply(c.link.outside(namespaces.HostRoute.AddNew)...)
 	if !errors.Is(err, unix.EEXIST) {
 		return err
 	}
@@ -23,7 +23,25 @@ func (c *connecting) outside(context.Context) error {
 	if foreign != nil || failed != nil {
 		return errors.Join(foreign, failed, err)
 	}
-	return c.out.Apply(c.link.outside(c.stage.id, namespaces.HostRoute.Add)...)
+	return c.out.Apply(c.link.outside(namespaces.HostRoute.Add)...)
+}
+
+// unroute ends that. The kernel would do it with the link, and lose packets to the vassal before: until it has told
+// all parts of the network that the link is down. A route that stays here ends with the link.
+func (s *Stage) unroute(l *Link) {
+	var routes []namespaces.Change
+	for _, p := range l.prefixes() {
+		route := l.routeTo(p, netip.Addr{}).Delete()
+		route.Optional = true // it may not have come that far
+		routes = append(routes, route)
+	}
+	if l.bridge != 0 || len(routes) == 0 {
+		return
+	}
+	if n, err := s.sockets.open(); err == nil {
+		_ = n.Apply(routes...)
+		n.Close()
+	}
 }
 
 // foreignRoute returns the first route of this host to one of the prefixes that no emperor has made, as

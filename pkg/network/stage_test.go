@@ -195,7 +195,7 @@ func outside(t *testing.T) netns.NsHandle {
 		t.Fatal(err)
 	}
 	p := netip.MustParsePrefix
-	err = n.Apply(loopback.Up(), up.Address(p("198.18.0.1/30")), up.Address(p("2001:db8:18::1/64")))
+	err = n.Apply(loopback.Up(), up.Up(), up.Address(p("198.18.0.1/30")), up.Address(p("2001:db8:18::1/64")))
 	if err != nil {
 		t.Fatal(err)
 	}

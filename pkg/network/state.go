@@ -171,7 +171,7 @@ func (s *Stage) examiner(l *Link) func() condition {
 		if errors.As(err, &f) && f.mendable {
 			if pause := mendPause - time.Since(mended); pause > 0 {
 				time.AfterFunc(pause, func() { s.watch.hint(l.Index) })
-			} else if mended = time.Now(); n.Apply(l.outside(s.id, namespaces.HostRoute.Add)...) == nil {
+			} else if mended = time.Now(); n.Apply(l.outside(namespaces.HostRoute.Add)...) == nil {
 				err = l.hostFault(n, s.id.Group())
 				c.repaired = err == nil
 			}

@@ -73,11 +73,11 @@ func (c *connecting) pass(name string) { c.passes = append(c.passes, c.stage.pas
 func (c *connecting) steps() []func(context.Context) error {
 	switch c.request.Wish.Mode.Kind {
 	case spec.Bridge:
-		return []func(context.Context) error{c.join, c.lease, c.pair, c.port, c.settings, c.inside, c.rates, c.carrier, c.usable, c.outside, c.admit, c.verify}
+		return []func(context.Context) error{c.join, c.lease, c.pair, c.port, c.settings, c.raise, c.inside, c.rates, c.carrier, c.usable, c.outside, c.admit, c.verify}
 	case spec.Macvlan, spec.Ipvlan:
 		return []func(context.Context) error{c.parent, c.born, c.inside, c.usable}
 	default:
-		return []func(context.Context) error{c.lease, c.pair, c.settings, c.inside, c.rates, c.carrier, c.usable, c.outside, c.admit, c.verify}
+		return []func(context.Context) error{c.lease, c.pair, c.settings, c.raise, c.inside, c.rates, c.carrier, c.usable, c.outside, c.admit, c.verify}
 	}
 }
 
@@ -206,6 +206,9 @@ func guardHost(link string) error {
 	}
 	return nil
 }
+
+// raise sets the host's end up, with all that need not wait for the vassal's end.
+func (c *connecting) raise(context.Context) error { return c.out.Apply(c.link.raised(c.stage.id)...) }
 
 func (c *connecting) inside(context.Context) error { return c.in.Apply(c.link.within()...) }
 

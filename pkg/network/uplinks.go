@@ -94,6 +94,7 @@ func (s *Stage) routesChanged(events []namespaces.RouteEvent) {
 	affects := func(p netip.Prefix) bool {
 		return slices.ContainsFunc(events, func(e namespaces.RouteEvent) bool { return !e.To.IsValid() || e.To.Overlaps(p) })
 	}
+	affected := func(a netip.Addr) bool { return affects(netip.PrefixFrom(a, a.BitLen())) }
 	if len(events) == 0 {
 		return
 	}
@@ -104,7 +105,7 @@ func (s *Stage) routesChanged(events []namespaces.RouteEvent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.links {
-		if slices.ContainsFunc(l.prefixes(), affects) {
+		if slices.ContainsFunc(l.Addresses, affected) || slices.ContainsFunc(l.wish.Routes, affects) {
 			s.watch.hint(l.Index)
 		}
 	}
