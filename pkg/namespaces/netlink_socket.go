@@ -55,7 +55,9 @@ func (s *netlinkSocket) set(option, value int) (err error) {
 }
 
 // limit bounds the receives from now on.
-func (s *netlinkSocket) limit(d time.Duration) error { return s.file.SetReadDeadline(time.Now().Add(d)) }
+func (s *netlinkSocket) limit(d time.Duration) error {
+	return s.file.SetReadDeadline(time.Now().Add(d))
+}
 
 // send sends messages to the kernel.
 func (s *netlinkSocket) send(messages []byte) (err error) {

@@ -55,9 +55,22 @@ type Link struct {
 	netns netns.NsHandle
 }
 
-// routeTo returns the route of the host to a prefix of the vassal.
-func (l *Link) routeTo(p netip.Prefix, source netip.Addr) namespaces.HostRoute {
-	return namespaces.HostRoute{To: p, Source: source, Link: l.Index, Protocol: RouteProtocol}
+// routes returns the routes of the host to the vassal.
+func (l *Link) routes() (list []namespaces.HostRoute) {
+	if l.bridge != 0 {
+		return nil // they are the bridge's
+	}
+	for i, a := range l.Addresses {
+		route := namespaces.HostRoute{To: netip.PrefixFrom(a, a.BitLen()), Link: l.Index, Protocol: RouteProtocol}
+		if a.Is4() {
+			route.Source = l.Gateways[i]
+		}
+		list = append(list, route)
+	}
+	for _, p := range l.wish.Routes {
+		list = append(list, namespaces.HostRoute{To: p, Via: l.addressLike(p.Addr()), Link: l.Index, Protocol: RouteProtocol})
+	}
+	return list
 }
 
 // raised returns the changes that set the host's end up. The ones of its properties come first: the kernel walks
@@ -77,26 +90,16 @@ func (l *Link) raised(id ID) []namespaces.Change {
 // outside returns the changes that lead packets to the vassal; add is AddNew or Add of a route. The neighbours are
 // permanent: no packet asks for them, and no answer of another vassal replaces them.
 func (l *Link) outside(add func(namespaces.HostRoute) namespaces.Change) (list []namespaces.Change) {
+	behind := l.Index
 	if l.bridge != 0 {
-		for _, a := range l.Addresses {
-			if l.pool != nil {
-				list = append(list, l.bridge.Neighbour(a, l.peerMAC))
-			}
-		}
-		return list
+		behind = l.bridge
 	}
-	for i, a := range l.Addresses {
-		source := netip.Addr{}
-		if a.Is4() {
-			source = l.Gateways[i]
+	for _, a := range l.Addresses {
+		if l.bridge == 0 || l.pool != nil {
+			list = append(list, behind.Neighbour(a, l.peerMAC))
 		}
-		list = append(list, l.Index.Neighbour(a, l.peerMAC), add(l.routeTo(netip.PrefixFrom(a, a.BitLen()), source)))
 	}
-	for _, p := range l.wish.Routes {
-		route := l.routeTo(p, netip.Addr{})
-		if via := l.addressLike(p.Addr()); via.IsValid() {
-			route.Via = via
-		}
+	for _, route := range l.routes() {
 		list = append(list, add(route))
 	}
 	return list

@@ -30,12 +30,12 @@ func (c *connecting) outside(context.Context) error {
 // all parts of the network that the link is down. A route that stays here ends with the link.
 func (s *Stage) unroute(l *Link) {
 	var routes []namespaces.Change
-	for _, p := range l.prefixes() {
-		route := l.routeTo(p, netip.Addr{}).Delete()
+	for _, r := range l.routes() {
+		route := r.Delete()
 		route.Optional = true // it may not have come that far
 		routes = append(routes, route)
 	}
-	if l.bridge != 0 || len(routes) == 0 {
+	if len(routes) == 0 {
 		return
 	}
 	if n, err := s.sockets.open(); err == nil {
