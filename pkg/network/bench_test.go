@@ -3,7 +3,6 @@ package network
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"runtime"
 	"sync"
 	"syscall"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/vishvananda/netns"
 
+	"github.com/emperor-go/emperor/internal/testspace"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
@@ -20,8 +20,8 @@ import (
 // are made at a time, and then the end of all at once. It needs a network namespace of its own: unshare -n -m.
 func BenchmarkStage(b *testing.B) {
 	const vassals, launches = 300, 8
-	if os.Getenv(isolatedEnv) != b.Name() {
-		b.Skip(isolatedEnv + "=BenchmarkStage, in unshare -n -m")
+	if !testspace.Here(b) {
+		b.Skip("EMPEROR_TEST_SPACE=BenchmarkStage, in unshare -n -m")
 	}
 	sweeper := namespaces.NewSweeper()
 	defer sweeper.Close()
