@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/pires/go-proxyproto"
-	"github.com/pires/go-proxyproto/tlvparse"
 )
 
 // errUntrusted and errNoHeader are reasons to close a connection before its first request.
@@ -36,6 +35,13 @@ type proxied struct {
 	tls      bool          // the client's connection to the proxy has TLS
 	failed   bool          // there is no request
 }
+
+const (
+	// sslSize is the size of the part PP2_TYPE_SSL without parts of its own.
+	sslSize = 5
+	// clientSSL is the flag PP2_CLIENT_SSL.
+	clientSSL = 1
+)
 
 // trusts reports whether a peer may name its client. A local peer has passed the permissions of the
 // socket, or is in the network namespace of the server.
@@ -103,8 +109,13 @@ func (p *proxied) readHeader() error {
 	if err != nil {
 		return err
 	}
-	ssl, found := tlvparse.FindSSL(tlvs)
-	p.tls = found && ssl.ClientSSL()
+	// The first byte of this part is a set of flags (proxy-protocol.txt, 2.2.5). Package tlvparse would compile
+	// expressions at each start of the server.
+	for _, part := range tlvs {
+		if part.Type == proxyproto.PP2_TYPE_SSL && len(part.Value) >= sslSize {
+			p.tls = part.Value[0]&clientSSL != 0
+		}
+	}
 	return nil
 }
 

@@ -143,7 +143,7 @@ func trip(conn net.Conn, in *replies, out *http.Request, send sender) (*http.Res
 	default:
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		err = errors.New("it closed the connection without an answer")
+		err = errSilent
 	}
 	return nil, err
 }
@@ -174,9 +174,6 @@ func (b *bodyOf) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// mostHead limits the heads of the answers to one request, as http.Transport does.
-const mostHead = 10 << 20
-
 // replies are the answers to one request: interim ones, and the one that counts.
 type replies struct {
 	conn net.Conn
@@ -195,7 +192,7 @@ var (
 
 func repliesFrom(conn net.Conn) *replies {
 	r := replyPool.Get().(*replies)
-	r.conn, r.head = conn, mostHead
+	r.conn, r.head = conn, relayHead
 	r.in.Reset(r)
 	return r
 }
@@ -212,7 +209,7 @@ func (r *replies) Read(b []byte) (int, error) {
 		return r.conn.Read(b)
 	}
 	if r.head == 0 {
-		return 0, fmt.Errorf("the head of its answer has more than %d bytes", mostHead)
+		return 0, errHead
 	}
 	n, err := r.conn.Read(b[:min(len(b), r.head)])
 	r.head -= n
@@ -231,14 +228,12 @@ func (r *replies) next(to *http.Request) (*http.Response, error) {
 			r.head = -1
 			return answer, nil
 		case answer.StatusCode == http.StatusSwitchingProtocols:
-			return nil, errors.New("it changes the protocol without being asked to")
+			return nil, errSwitched
 		}
-		trace := httptrace.ContextClientTrace(to.Context())
-		if answer.StatusCode == http.StatusContinue || trace == nil || trace.Got1xxResponse == nil {
-			continue
-		}
-		if err := trace.Got1xxResponse(answer.StatusCode, textproto.MIMEHeader(answer.Header)); err != nil {
-			return nil, err
+		if trace := httptrace.ContextClientTrace(to.Context()); trace != nil && trace.Got1xxResponse != nil {
+			if err := trace.Got1xxResponse(answer.StatusCode, textproto.MIMEHeader(answer.Header)); err != nil {
+				return nil, err
+			}
 		}
 	}
 }
