@@ -40,8 +40,8 @@ func rawBackend(t *testing.T, answer func(c net.Conn, r *http.Request)) (address
 	return l.Addr().String()
 }
 
-// Answers of a server of HTTP: with and without a length, with trailers, without a body, and those that are
-// none, which are answered with 502.
+// Answers of a server of HTTP: with and without a length, with trailers, without a body, and invalid
+// ones, which are answered with 502.
 func TestPassedOnAnswers(t *testing.T) {
 	heads := map[string]string{
 		"/length": "200 OK\r\nContent-Length: 4\r\n\r\ntext", "/closed": "200 OK\r\n\r\ntext", "/none": "204 No Content\r\n\r\n",

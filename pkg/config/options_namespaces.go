@@ -33,7 +33,7 @@ var namespaceOptions = option.Rows[Vassal]{
 	{
 		Name: "setns", Group: "Privileges", Arg: "SOCKET", Guard: true,
 		Help: "the namespaces that another process gives out at its setns-socket, such as another vassal or a uwsgi, instead of own ones, but for " +
-			"those of unshare", Set: setJoined,
+			"the kinds of unshare", Set: setJoined,
 	},
 	{
 		Name: "unshare", Aliases: []string{"unshare2"}, Group: "Privileges", Arg: "NAMESPACES", Repeat: true,

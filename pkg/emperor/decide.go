@@ -1,5 +1,7 @@
 package emperor
 
+import "time"
+
 // restReason is the reason why a vassal rests although it should run.
 type restReason string
 
@@ -73,6 +75,32 @@ func (s situation) resting() string {
 	}
 	return ""
 }
+
+// restAfter returns the reason why a vassal rests after an exit, from the reason before: only an exit that asks
+// for exile begins one, and any other exit ends it.
+func restAfter(before restReason, exiles bool) restReason {
+	switch {
+	case exiles:
+		return restExiled
+	case before == restExiled:
+		return ""
+	}
+	return before
+}
+
+// leaving is everything on which it depends whether the end of a process delays the next one.
+type leaving struct {
+	left   bool          // it stopped by itself
+	served time.Duration // from the time when it began to run until its exit
+	ago    time.Duration // since its exit
+}
+
+// early reports whether the process stopped right after its start, within a moment.
+func (e leaving) early(moment time.Duration) bool { return e.left && e.served < moment }
+
+// hasty reports whether that was a moment ago. With a waiting connection the vassal would restart as fast as
+// the machine can, so it is delayed like a vassal that fails.
+func (e leaving) hasty(moment time.Duration) bool { return e.early(moment) && e.ago < moment }
 
 // edit is everything on which the way to the wanted configuration depends.
 type edit struct {

@@ -3,6 +3,7 @@ package emperor
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestDecide(t *testing.T) {
@@ -238,6 +239,46 @@ func TestAnnouncedEndings(t *testing.T) {
 	} {
 		if why := tt.in.failure(); (why != "") != tt.failed {
 			t.Errorf("%+v: %q", tt.in, why)
+		}
+	}
+}
+
+// Only an exit that asks for exile begins one, and the next exit ends it. Other reasons stay.
+func TestRestAfterAnExit(t *testing.T) {
+	for _, tt := range []struct {
+		before restReason
+		exiles bool
+		want   restReason
+	}{
+		{"", false, ""},
+		{"", true, restExiled},
+		{restExiled, true, restExiled},
+		{restExiled, false, ""},
+		{restLeft, false, restLeft},
+		{restLeft, true, restExiled},
+		{restFailures, false, restFailures},
+	} {
+		if got := restAfter(tt.before, tt.exiles); got != tt.want {
+			t.Errorf("after %q, exile %v: %q, want %q", tt.before, tt.exiles, got, tt.want)
+		}
+	}
+}
+
+// A process that stops by itself right after its start delays the next one for the same moment.
+func TestHastyLeaving(t *testing.T) {
+	const moment = time.Second
+	for _, tt := range []struct {
+		end          leaving
+		early, hasty bool
+	}{
+		{leaving{left: true}, true, true},
+		{leaving{left: true, served: moment - 1, ago: moment - 1}, true, true},
+		{leaving{left: true, served: moment, ago: 0}, false, false},
+		{leaving{left: true, served: 0, ago: moment}, true, false},
+		{leaving{left: false}, false, false},
+	} {
+		if early, hasty := tt.end.early(moment), tt.end.hasty(moment); early != tt.early || hasty != tt.hasty {
+			t.Errorf("%+v: early %v, hasty %v; want %v, %v", tt.end, early, hasty, tt.early, tt.hasty)
 		}
 	}
 }

@@ -87,12 +87,7 @@ func (x exited) apply(e *Emperor) {
 	x.exit.Reason = e.vassals.withHolder(x.v, x.v.run.config, oneLine(x.exit.Reason))
 	x.v.history.exit, x.v.history.at.exited = &x.exit, time.Now()
 	x.v.history.status, x.v.history.phase = "", "" // they concerned that process
-	switch {
-	case x.exit.Err == nil && x.exit.Code == wire.Exile:
-		x.v.outcome.rest = restExiled
-	case x.v.outcome.rest == restExiled:
-		x.v.outcome.wake()
-	}
+	x.v.outcome.rest = restAfter(x.v.outcome.rest, x.exit.Err == nil && x.exit.Code == wire.Exile)
 	e.input(x.v, Exited)
 }
 

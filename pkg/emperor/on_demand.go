@@ -169,7 +169,7 @@ func (k connected) apply(e *Emperor) {
 	case k.err != nil:
 		k.v.demand.bindError = k.err
 		e.input(k.v, Unbound)
-	case k.v.hasty(&e.options):
+	case k.v.leaving().hasty(e.options.Backoff.Initial):
 		e.input(k.v, Hasty)
 	default:
 		if k.v.outcome.rest == restLeft { // when it was time
@@ -179,11 +179,10 @@ func (k connected) apply(e *Emperor) {
 	}
 }
 
-// hasty reports whether a vassal has exited right after its start. With a waiting connection
-// it would restart as fast as the machine can, so it is delayed like a vassal that fails.
-func (v *vassal) hasty(o *Options) bool {
-	moment := o.Backoff.Initial
-	return v.outcome.rest == restLeft && v.history.at.exited.Sub(v.history.at.lastRun) < moment && time.Since(v.history.at.exited) < moment
+// leaving describes the end of the last process.
+func (v *vassal) leaving() leaving {
+	at := v.history.at
+	return leaving{left: v.outcome.rest == restLeft, served: at.exited.Sub(at.lastRun), ago: time.Since(at.exited)}
 }
 
 // forget releases the resources that outlive generations. Another monitor may have a vassal of

@@ -44,7 +44,7 @@ type zergFailures struct {
 // which has to wait when the last one failed or exited right after its start.
 func (b *zergFailures) ended(o *Options, z *vassal) {
 	switch {
-	case z.outcome.failed, z.outcome.rest == restLeft && z.history.at.exited.Sub(z.history.at.lastRun) < o.Backoff.Initial:
+	case z.outcome.failed, z.leaving().early(o.Backoff.Initial):
 		b.failures++
 		wait := o.Backoff.wait(b.failures, rand.Float64())
 		b.after = time.Now().Add(wait)

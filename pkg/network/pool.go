@@ -273,7 +273,7 @@ func (p *Pool) addressesOf(vassals map[string]bool, to map[netip.Addr]bool) {
 	}
 }
 
-// otherFiles lists the files of the directory that are no leases, such as those of a process that was killed while
+// otherFiles lists the files of the directory that are no leases, such as files of a process that was killed while
 // it wrote one.
 func (p *Pool) otherFiles() (paths []string, err error) {
 	p.mu.Lock()

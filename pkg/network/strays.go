@@ -74,7 +74,7 @@ func (x *strays) problems() (list []string) {
 
 // owners are the connections of vassals over a time.
 type owners struct {
-	// links are the host's ends, and passing the names of those that are made or removed meanwhile.
+	// links are the host's ends, and passing the names of links that are made or removed meanwhile.
 	links     map[namespaces.Index]string
 	passing   map[string]bool
 	routes    map[ownRoute]bool

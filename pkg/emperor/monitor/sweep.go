@@ -28,8 +28,8 @@ func (f *files) calm(names map[string]bool, asked map[string]bool) map[string]fi
 	return calm
 }
 
-// sweep examines calm files in a directory with one system call each, and calls refresh for those that have
-// changed. When that takes too long it calls refresh for all of them.
+// sweep examines calm files in a directory with one system call each, and calls refresh for changed
+// ones. When that takes too long it calls refresh for all of them.
 func (f *files) sweep(in foundDir, calm map[string]fileStat, refresh func(name string)) {
 	if len(calm) == 0 {
 		return

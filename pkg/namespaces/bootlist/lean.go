@@ -12,7 +12,7 @@ import (
 )
 
 // stackRoom is the part of the stack around the frame of fork that a child has, in both directions: its frame
-// and those of system calls.
+// and frames of system calls.
 const stackRoom = 8 << 10
 
 // leaveOut keeps the memory of this process out of its children, for whom the kernel would copy page tables

@@ -137,7 +137,7 @@ func (l *List) checkProc(path arg) {
 const statfsSize = 256
 
 // Become is namespaces.Credentials.Apply, with its check by other calls: the child has one thread
-// and need not read /proc. Capabilities that it keeps are those of this process at most.
+// and need not read /proc. It keeps no capability that this process does not have.
 func (l *List) Become(c namespaces.Credentials) {
 	l.BecomeAs(c, func(err error) error { return err })
 }
