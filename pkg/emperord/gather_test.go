@@ -53,7 +53,7 @@ func TestHelperGovern(t *testing.T) {
 	}
 	defer registry.Close()
 	_, err = monitors(&config.Emperor{Monitors: []string{dir}}, Additions{}, registry, reads.New(), log)
-	os.Stdout.WriteString(fmt.Sprintf("governs: %v\n", err))
+	fmt.Fprintf(os.Stdout, "governs: %v\n", err)
 }
 
 // governed checks that another process cannot govern the vassals below dir.
