@@ -49,11 +49,12 @@ counted() { curl -s --max-time 20 http://127.0.0.1:8094/metrics | grep -q '^empe
 expect "the emperor starts" systemctl start emperor || return
 expect "the neighbour answers" soon ask || return
 main=$(property MainPID)
-# bomb KIND: the base is measured before each bomb, because the load of the host changes.
+# bomb KIND [LINE…]: with these lines in its file. The base is measured before each bomb, because the
+# load of the host changes.
 bomb() {
   sample 100
   base=$sample_p50
-  printf '%s\n' "[uwsgi]" "command = bomb $1" >/tmp/bomb.ini
+  printf '%s\n' "[uwsgi]" "command = bomb $1" "${@:2}" >/tmp/bomb.ini
   install -o bomber -g bomber -m 644 /tmp/bomb.ini /srv/vassals/bomb.ini
   soon bash -c 'emperor list bomb.ini 2>/dev/null | grep -q bomb' >/dev/null
   sleep 3
@@ -72,6 +73,7 @@ install -m755 bomb /usr/local/bin/
 for kind in fork memory descriptor thread zombie pipe file; do
   bomb $kind
 done
+bomb fork "cpu-quota = 5" # its processes need processor time to end
 expect "the neighbour answers still" ask
 expect "systemctl stop succeeds" systemctl stop emperor
 umount /home/bomber

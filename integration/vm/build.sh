@@ -44,7 +44,8 @@ chmod 755 "$work"
 root=$work/root
 
 echo "vm: debootstrap"
-debootstrap --variant=minbase --include="$packages" bookworm "$root" "$mirror" >"$work/debootstrap.log" 2>&1 ||
+# In mount namespaces of its own: debootstrap mounts /proc, and mounts of the host stay as they are.
+unshare -m debootstrap --variant=minbase --include="$packages" bookworm "$root" "$mirror" >"$work/debootstrap.log" 2>&1 ||
   { tail -20 "$work/debootstrap.log" >&2; skip "no system from $mirror"; }
 
 echo "vm: kernel"

@@ -27,10 +27,15 @@ func (c *Cgroup) FD() int { return int(c.dir.Fd()) }
 func (c *Cgroup) Memory() MemoryCgroup { return MemoryCgroup{Dir: c.path} }
 
 // Kill sends SIGKILL to every process in the cgroup and in the cgroups below it, including
-// processes that are just being forked (cgroup.kill of cgroup-v2).
+// processes that are just being forked (cgroup.kill of cgroup-v2). It lifts the quota of processor time:
+// a killed process needs some to end, and kernels before 6.18 make it wait for its share.
 func (c *Cgroup) Kill() error {
 	if err := os.WriteFile(filepath.Join(c.path, "cgroup.kill"), []byte("1"), 0); err != nil {
 		return fmt.Errorf("cannot kill cgroup: %w", err)
+	}
+	if quota, err := os.OpenFile(filepath.Join(c.path, "cpu.max"), os.O_WRONLY, 0); err == nil {
+		_, _ = quota.WriteString("max")
+		quota.Close()
 	}
 	return nil
 }

@@ -366,3 +366,30 @@ func TestCollectCgroups(t *testing.T) {
 		t.Error("an owner cannot remove its own")
 	}
 }
+
+// A killed cgroup has no quota of processor time, which its processes need to end.
+func TestKillLiftsTheQuota(t *testing.T) {
+	c := &Cgroup{path: t.TempDir()}
+	for name, text := range map[string]string{"cgroup.kill": "", "cpu.max": "5000 100000"} {
+		if err := os.WriteFile(filepath.Join(c.path, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"cgroup.kill": "1", "cpu.max": "max"} {
+		if text, err := os.ReadFile(filepath.Join(c.path, name)); err != nil || !strings.HasPrefix(string(text), want) {
+			t.Errorf("%s is %q, %v", name, text, err)
+		}
+	}
+	if err := os.Remove(filepath.Join(c.path, "cpu.max")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(c.path, "cpu.max")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a controller it makes its file: %v", err)
+	}
+}
