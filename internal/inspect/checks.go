@@ -10,7 +10,9 @@ import (
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/internal/programs"
+	"github.com/emperor-go/emperor/internal/seccomp"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -36,6 +38,7 @@ var checks = []struct {
 	{"interface-of-the-host", Warning, interfaceOfTheHost},
 	{"mercy-too-long", Warning, mercyTooLong},
 	{"namespace-missing", Error, namespaceMissing},
+	{"profile-wrong", Error, profileWrong},
 	{"root-by-default", Warning, rootByDefault},
 	{"root-refused", Error, rootRefused},
 	{"socket-is-directory", Error, socketIsDirectory},
@@ -240,6 +243,23 @@ func namespaceMissing(s Subject, found report) {
 	}
 	if p, ok := config.Shared(s.Vassal, s.Emperor.Clone); ok {
 		found(p.Key, p.What, p.Hint, p.Origin)
+	}
+}
+
+// profileWrong finds mistakes in the profile of system calls, at its own lines.
+func profileWrong(s Subject, found report) {
+	path := s.Vassal.Hardening.Profile
+	if path == "" {
+		return
+	}
+	_, err := seccomp.Read(path, s.Vassal.Holds)
+	own, ok := errors.AsType[config.Problems](err)
+	for _, p := range own {
+		found(p.Key, p.What, p.Hint, p.Origin)
+	}
+	if err != nil && !ok {
+		m := problem.Of(err)
+		found("system-call-filter", m.What, m.Hint)
 	}
 }
 

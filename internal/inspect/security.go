@@ -51,7 +51,7 @@ var securityRows = []struct {
 		"bounding-set", 0.5, "programs with rights of their files can have capabilities that it does not have",
 		"the bounding set of capabilities is reduced", "cap = none, or emperor-cap in the emperor's file",
 	},
-	{"shared-user", 0.6, "another vassal has the same user", "no other vassal has its user", "uid = ANOTHER USER"},
+	{"shared-user", 0.6, "another vassal has the same user", "no other vassal has its user", "uid = ANOTHER USER, or private-ids = true"},
 	{"pid-namespace", 0.4, "it sees the processes of the host", "a pid namespace of its own", "pid in emperor-use-clone"},
 	{"net-namespace", 0.4, "it has the network of the host", "a network of its own", "net in emperor-use-clone"},
 	{"mount-namespace", 0.4, "it has the mounts of the host", "mounts of its own", "fs in emperor-use-clone"},
@@ -147,10 +147,10 @@ func userOf(v *config.Vassal) string {
 
 func isRoot(user string) bool { return user == "0" }
 
-// sharesUser reports whether another vassal has the same user, other than root.
+// sharesUser reports whether another vassal has the same user, other than root. With private-ids no other one has.
 func sharesUser(s Subject, all []Subject) bool {
 	user := userOf(s.Vassal)
-	return !isRoot(user) && slices.ContainsFunc(all, func(other Subject) bool { return other.File != s.File && userOf(other.Vassal) == user })
+	return !isRoot(user) && !s.Vassal.Files.PrivateIDs && slices.ContainsFunc(all, func(other Subject) bool { return other.File != s.File && userOf(other.Vassal) == user })
 }
 
 // SecurityOf returns the facts that /proc and the cgroup of a vassal's running process show, compared with this

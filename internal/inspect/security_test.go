@@ -58,6 +58,9 @@ func TestSecurityRowsMove(t *testing.T) {
 	if exposed, sum := posture(t, spaces, 0o600, closed); len(exposed) > 0 || sum != 0 {
 		t.Errorf("everything is given, and exposed are %v (%v)", exposed, sum)
 	}
+	if exposed, _ := posture(t, spaces, 0o600, closed+"private-ids = true\n", closed+"private-ids = true\n"); len(exposed) > 0 {
+		t.Errorf("two vassals have ids of their own, and exposed are %v", exposed)
+	}
 	without := func(line string) string { return removed(closed, line) }
 	for want, got := range map[string]func() ([]string, float64){
 		"root":         func() ([]string, float64) { return posture(t, spaces, 0o600, without("uid = 4001")+"uid = root\n") },

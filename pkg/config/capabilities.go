@@ -28,6 +28,15 @@ func (c Capabilities) Given() *namespaces.Capabilities {
 // noCapability is the word for an empty list.
 const noCapability = "none"
 
+// Holds reports whether the programs of a vassal have a capability: all of root's without a list, and those of the list.
+func (v *Vassal) Holds(capability string) bool {
+	one, known := namespaces.ParseCapability(capability)
+	if v.Capabilities.Set {
+		return known && v.Capabilities.List&one == one
+	}
+	return !v.UID.Set || v.UID.String() == "root" || v.UID.String() == "0"
+}
+
 // Parse implements option.Field. As in uWSGI, names and numbers are separated by commas.
 func (c *Capabilities) Parse(text string) error {
 	words := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })

@@ -21,6 +21,8 @@ type Hardening struct {
 	// Filter lists the system calls that it may not make, with LogFilter in the kernel's log. Nil:
 	// there is no filter.
 	Filter    namespaces.Filter
+	// Profile is the path of a profile that is in effect beside Filter. Empty: there is none.
+	Profile   string
 	LogFilter bool
 	// Landlocks restrict access to files and ports.
 	Landlocks Landlocks
@@ -92,8 +94,8 @@ var hardeningOptions = option.Rows[Vassal]{
 	},
 	{
 		Name: "system-call-filter", Group: "Privileges", Arg: "WORDS", Def: "off", Guard: true, Tyrant: true,
-		Help: "system calls that fail with EPERM after the drop: default, @GROUP or NAME, all except ~NAME or ~@GROUP, or off; it implies " +
-			"no-new-privileges (seccomp(2))",
+		Help: "system calls that fail with EPERM after the drop: default, @GROUP or NAME, all except ~NAME or ~@GROUP, or off; and the path of a " +
+			"profile in the form of OCI (.json); it implies no-new-privileges (seccomp(2))",
 		Set: setFilter,
 	},
 	{
@@ -104,7 +106,14 @@ var hardeningOptions = option.Rows[Vassal]{
 
 // setFilter sets the filter of system calls. A tenant's own file can only add to it.
 func setFilter(v *Vassal, t option.Value) error {
-	f, err := namespaces.ParseFilter(t.Text)
+	profile, words, err := profileOf(t)
+	if err != nil {
+		return err
+	}
+	f := namespaces.Filter{}
+	if profile == "" || words != "" {
+		f, err = namespaces.ParseFilter(words)
+	}
 	if unknown, ok := errors.AsType[*namespaces.UnknownCallError](err); ok {
 		hint := "default, off, a group such as @mount, a system call of one, and ~ before one to permit it"
 		if near := suggest.Near(unknown.Word, namespaces.FilterNames); near != nil {
@@ -118,8 +127,30 @@ func setFilter(v *Vassal, t option.Value) error {
 	if t.Tenant && v.Hardening.Filter != nil {
 		f = f.And(v.Hardening.Filter)
 	}
-	v.Hardening.Filter = f
+	if v.Hardening.Filter = f; !t.Tenant {
+		v.Hardening.Profile = profile
+	}
 	return nil
+}
+
+// profileOf splits a value into the path of a profile, which only the operator can give, and the other words.
+func profileOf(t option.Value) (path, words string, err error) {
+	var rest []string
+	for _, word := range strings.FieldsFunc(t.Text, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
+		switch {
+		case !strings.HasSuffix(word, ".json"):
+			rest = append(rest, word)
+		case t.Tenant:
+			err = option.Wrong("a profile belongs to the operator", "default, @GROUP or NAME")
+		case !strings.HasPrefix(word, "/"):
+			err = option.Wrong(strconv.Quote(word)+" is no absolute path", "such as /etc/emperor/"+word)
+		case path != "":
+			err = option.Wrong("there is more than one profile", "one, and @GROUP or NAME")
+		default:
+			path = word
+		}
+	}
+	return path, strings.Join(rest, " "), err
 }
 
 // set parses LIMIT or SOFT:HARD, the form of systemd.exec(5). A tenant's own file can only lower

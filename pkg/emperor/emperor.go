@@ -101,6 +101,8 @@ type Facts struct {
 	Guest Guest
 	// Files are its view of the file system.
 	Files Files
+	// Filtered is its profile of system calls.
+	Filtered Profile
 	// LogTo is the destination of its output: a file, output.Journal, or empty for the
 	// emperor's own log.
 	LogTo string

@@ -51,7 +51,7 @@ func (r *reading) checkTenant(c monitor.Config, loader config.Loader, f emperor.
 	f.Network, connection = r.network.Connection(first, true)
 	f.Guest.At = first.OriginOf("network", f.Network.Mode.String()).String() + ": network:"
 	f.Cgroup, limits = r.limits(first, c)
-	limits = joined(limits, r.view(&f, first, c))
+	limits = joined(limits, r.view(&f, first, c), r.profile(&f, first))
 	return f, joined(wrong, mistakes, connection, limits)
 }
 

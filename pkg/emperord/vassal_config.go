@@ -138,7 +138,7 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 		f.Guest.At = fmt.Sprintf("%s: network:", v.OriginOf("network", f.Network.Mode.String()))
 		var limits error
 		f.Cgroup, limits = r.limits(v, c)
-		err = joined(err, limits, r.view(&f, v, c))
+		err = joined(err, limits, r.view(&f, v, c), r.profile(&f, v))
 	}
 	err = joined(wrong, err)
 	level := slog.LevelDebug // the vassal will report them

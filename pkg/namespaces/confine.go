@@ -280,7 +280,7 @@ func (l Limits) last() error {
 		}
 	}
 	if l.Filtered {
-		if err := DefaultFilter().load(0); err != nil {
+		if err := load(DefaultFilter().program(), 0); err != nil {
 			return fmt.Errorf("cannot load the filter of system calls: %w", err)
 		}
 	}

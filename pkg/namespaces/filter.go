@@ -172,15 +172,17 @@ func (f Filter) program() []unix.SockFilter {
 const tioclinux = 0x541C
 
 // Load loads the filter in every thread of this process, for ever, after no_new_privs, which it also
-// sets in every thread. With log the kernel logs refused calls (SECCOMP_FILTER_FLAG_LOG). After an
-// error the process must not continue.
-func (f Filter) Load(log bool) error {
+// sets in every thread, and then the instructions of a profile, if there are any: of both results for a call the kernel takes the stricter
+// one. With log the kernel logs refused calls (SECCOMP_FILTER_FLAG_LOG). After an error the process must not continue.
+func (f Filter) Load(log bool, profile []unix.SockFilter) error {
 	flags := uintptr(unix.SECCOMP_FILTER_FLAG_TSYNC)
 	if log {
 		flags |= unix.SECCOMP_FILTER_FLAG_LOG
 	}
-	if err := f.load(flags); err != nil {
-		return fmt.Errorf("cannot load the filter of system calls: %w", err)
+	for _, code := range [][]unix.SockFilter{f.program(), profile} {
+		if err := load(code, flags); err != nil {
+			return fmt.Errorf("cannot load the filter of system calls: %w", err)
+		}
 	}
 	check := func(status fields) error {
 		if err := status.want("Seccomp", "2"); err != nil {
@@ -195,7 +197,10 @@ func (f Filter) Load(log bool) error {
 }
 
 // load is for the calling thread, and with SECCOMP_FILTER_FLAG_TSYNC for all.
-func (f Filter) load(flags uintptr) error {
+func load(instructions []unix.SockFilter, flags uintptr) error {
+	if len(instructions) == 0 {
+		return nil
+	}
 	if auditArch == 0 {
 		return errors.New("the numbers of the system calls of " + runtime.GOARCH + " are not known")
 	}
@@ -204,7 +209,6 @@ func (f Filter) load(flags uintptr) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
-	instructions := f.program()
 	program := unix.SockFprog{Len: uint16(len(instructions)), Filter: &instructions[0]}
 	thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&program)))
 	switch {

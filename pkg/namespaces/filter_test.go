@@ -130,7 +130,7 @@ func TestParseFilter(t *testing.T) {
 
 // filtered loads the default filter in a child and returns its effect on programs.
 func filtered() (any, error) {
-	if err := DefaultFilter().Load(false); err != nil {
+	if err := DefaultFilter().Load(false, nil); err != nil {
 		return nil, err
 	}
 	status, err := exec.Command("cat", "/proc/self/status").Output()

@@ -64,7 +64,7 @@ func (v *vassal) steps() []step {
 		{"drop privileges", v.given(dropPrivileges(&v.source, &v.env, v.log))},
 		{"no new privileges", v.given(noNewPrivileges)},
 		{"restrict files and ports", v.given(restrictFiles(&v.link, &v.programs))},
-		{"filter system calls", v.given(filterCalls)},
+		{"filter system calls", v.given(filterCalls(&v.source))},
 		{"home directory of the owner", t.only(v.given(enterHome(&v.source)))},
 		{"vassals-start hook, as the owner", t.only(v.ordered(v.hooks.operator(hooks.VassalsStart)))},
 		{"as-vassal hooks, as the owner", t.only(v.ordered(v.hooks.operator(hooks.AsVassal)))},

@@ -30,7 +30,7 @@ func rootPatch(next *successor) optionStep {
 		}
 		prepare := []optionStep{
 			next.sockets.bindShared, bind(next.sockets, next.source, next.link), limitResources(next.source), keepCapabilities,
-			noNewPrivileges, restrictFiles(next.link, next.programs), filterCalls,
+			noNewPrivileges, restrictFiles(next.link, next.programs), filterCalls(next.source),
 		}
 		if len(o.Sockets)+len(o.Listening.Shared) > 0 {
 			prepare = slices.Insert(prepare, 0, next.progress.awaitInterfaces)

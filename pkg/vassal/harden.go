@@ -2,7 +2,10 @@ package vassal
 
 import (
 	"context"
+	"errors"
 	"os"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -54,9 +57,29 @@ func restrictFiles(l *link, own *ownPrograms) optionStep {
 }
 
 // filterCalls loads the filter of system calls, after everything that it would refuse.
-func filterCalls(_ context.Context, o *config.Vassal) error {
+func filterCalls(from *source) optionStep {
+	return func(_ context.Context, o *config.Vassal) error {
+		h := o.Hardening
+		if h.Filter == nil {
+			return nil
+		}
+		var profile []unix.SockFilter
+		if h.Profile != "" {
+			if from.order == nil || from.order.Profile == nil || from.order.Profile.Path != h.Profile {
+				return o.Blame("system-call-filter", "", errNoProfile)
+			}
+			profile = from.order.Profile.Code
+		}
+		return blameAny(o, h.Filter.Load(h.LogFilter, profile), "system-call-filter")
+	}
+}
+
+// filterMore loads the filter of a tenant's text, which adds to the operator's. Its profile, if there is one, is loaded already.
+func filterMore(_ context.Context, o *config.Vassal) error {
 	if o.Hardening.Filter == nil {
 		return nil
 	}
-	return blameAny(o, o.Hardening.Filter.Load(o.Hardening.LogFilter), "system-call-filter")
+	return blameAny(o, o.Hardening.Filter.Load(o.Hardening.LogFilter, nil), "system-call-filter")
 }
+
+var errNoProfile = errors.New("the emperor has not read the profile, before the vassal starts (in the vassal's own file or a template)")

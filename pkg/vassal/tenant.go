@@ -147,7 +147,7 @@ func enterHome(from *source) optionStep {
 // operator's.
 func restrictTenant(from *source, l *link, own *ownPrograms) optionStep {
 	return func(ctx context.Context, o *config.Vassal) error {
-		for _, do := range []optionStep{limitResources(from), noNewPrivileges, restrictFilesMore(l, own), filterCalls} {
+		for _, do := range []optionStep{limitResources(from), noNewPrivileges, restrictFilesMore(l, own), filterMore} {
 			if err := do(ctx, o); err != nil {
 				return err
 			}

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/emperor-go/emperor/internal/uwsgiproto"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -87,6 +89,8 @@ type Order struct {
 	// Proc and FileSystem are its view of the file system.
 	Proc       namespaces.ProcView   `json:",omitzero"`
 	FileSystem namespaces.FileSystem `json:",omitzero"`
+	// Profile is the profile of system calls that the emperor has read. Nil: none.
+	Profile *Profile `json:",omitempty"`
 	// Program is the program that the vassal executes after the as-vassal hooks, instead of
 	// reading its configuration. Nil: none.
 	Program *Program `json:",omitempty"`
@@ -108,6 +112,12 @@ type Tenant struct {
 	Initgroups bool `json:",omitempty"`
 	// Allow are options of before the drop that the configuration may contain.
 	Allow []string `json:",omitempty"`
+}
+
+// Profile is a compiled profile of system calls: the instructions for the file at Path.
+type Profile struct {
+	Path string
+	Code []unix.SockFilter
 }
 
 // Mount is a file that a vassal sees at another path.

@@ -154,6 +154,9 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.Hooks.sent(r), Shells: l.Hooks.Shells, HookTimeout: l.Hooks.Timeout,
 	}
 	o.Tenant = l.tenantOf(r)
+	if r.Filtered.Path != "" {
+		o.Profile = &wire.Profile{Path: r.Filtered.Path, Code: r.Filtered.Code}
+	}
 	o.FileSystem, o.Proc = r.Files.System, r.Files.Proc
 	if l.Rights.IDs != nil {
 		o.FileSystem = followed(o.FileSystem, l.Reads)
