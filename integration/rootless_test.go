@@ -84,12 +84,13 @@ func TestRootlessNetwork(t *testing.T) {
 	w.vassal("a.ini", "wait-for-interface = tap0", "command = sh -c 'curl -sS --retry 5 --retry-connrefused http://10.0.2.2:7000/page; exec sleep 1000000'")
 	e := w.launch(w.asUser("--emperor-use-clone=pid,uts,net,ipc,fs,user", "--runtime-dir=/run/user/4001/emperor", "--exec-as-emperor",
 		"(slirp4netns --configure --mtu=65520 $UWSGI_VASSAL_PID tap0 & tail --pid=$UWSGI_VASSAL_PID -f /dev/null; kill $!) >/dev/null 2>&1 &", w.vassals))
-	e.running("a.ini")
+	pid := e.running("a.ini")
 	e.await("a.ini", `"msg":"a page"`)
-	if got := len(w.processesOf("slirp4netns")); got == 0 {
-		t.Error("there is no slirp4netns")
+	slirp := fmt.Sprintf("slirp4netns --configure --mtu=65520 %d tap0", pid)
+	if len(w.processesOf(slirp)) == 0 {
+		t.Errorf("there is no %q", slirp)
 	}
 	e.stop(syscall.SIGTERM)
-	eventually(t, "slirp4netns ends", func() bool { return len(w.processesOf("slirp4netns")) == 0 })
+	eventually(t, "slirp4netns ends", func() bool { return len(w.processesOf(slirp)) == 0 })
 	w.run("umount /dev/net/tun && rm -rf /run/user /run/tun")
 }

@@ -20,7 +20,7 @@ type Hardening struct {
 	NoNewPrivileges bool
 	// Filter lists the system calls that it may not make, with LogFilter in the kernel's log. Nil:
 	// there is no filter.
-	Filter    namespaces.Filter
+	Filter namespaces.Filter
 	// Profile is the path of a profile that is in effect beside Filter. Empty: there is none.
 	Profile   string
 	LogFilter bool
