@@ -66,7 +66,7 @@ func (w *directWriter) WriteHeader(status int) {
 }
 
 // inform sends an informational answer at once.
-func (w *directWriter) inform(a *http.Response) {
+func (w *directWriter) inform(a *http.Response) error {
 	b := appendStatus(w.out[:0], a.StatusCode)
 	for name, values := range a.Header {
 		for _, v := range values {
@@ -75,6 +75,7 @@ func (w *directWriter) inform(a *http.Response) {
 	}
 	w.out = append(b, "\r\n\r\n"...)
 	w.flush()
+	return w.err
 }
 
 func appendStatus(b []byte, status int) []byte {

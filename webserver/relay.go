@@ -5,14 +5,12 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"math"
 	"net"
 	"net/http"
 	"net/textproto"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -27,14 +25,6 @@ const (
 	relaySilence = 20 * time.Millisecond
 	// relayPart is the most bytes of a body that are passed on at once.
 	relayPart = 16 << 10
-	// relayHead limits the head of an answer with the informational answers before it, as net/http does.
-	relayHead = 10 << 20
-)
-
-var (
-	errSilent   = errors.New("it closed the connection without an answer")
-	errSwitched = errors.New("it changes to a protocol that the client did not ask for")
-	errHead     = errors.New("the head of its answer is too large")
 )
 
 // hopHeaders belong to one connection (RFC 9110, section 7.6.1).
@@ -44,17 +34,6 @@ var hopHeaders = []string{
 
 // relayed are the headers of a request that a target does not get from the client.
 var relayed = append([]string{"Forwarded", forwardedFor, forwardedHost, forwardedProto}, hopHeaders...)
-
-// upstream is the connection to a target, with the memory that one answer needs.
-type upstream struct {
-	from watchful
-	in   *bufio.Reader
-	part []byte
-}
-
-var upstreams = sync.Pool{New: func() any {
-	return &upstream{in: bufio.NewReaderSize(nil, 4<<10), part: make([]byte, relayPart)}
-}}
 
 // next returns the target of the next request.
 func (p *proxy) next() *target { return &p.targets[(p.turn.Add(1)-1)%uint64(len(p.targets))] }
@@ -82,64 +61,47 @@ func (d *direct) pass() bool {
 	if a.proxy != nil {
 		p, t = a.proxy, a.proxy.next()
 	}
-	u := upstreams.Get().(*upstream)
-	defer upstreams.Put(u)
 	if c := t.pool.take(); c != nil {
-		if d.exchangeWith(u, c, p, t, true) {
+		if d.exchangeWith(c, p, t, true) {
 			return true
 		}
 		t.pool.pause(0) // the others are closed, too
 	}
 	conn, err := t.connect()
-	return err == nil && d.exchangeWith(u, &keptConn{Conn: conn, born: time.Now()}, p, t, false)
+	return err == nil && d.exchangeWith(&keptConn{Conn: conn, born: time.Now()}, p, t, false)
 }
 
 // exchangeWith passes the request on by a connection. It returns false when a kept one ended without an answer.
-func (d *direct) exchangeWith(u *upstream, c *keptConn, p *proxy, t *target, kept bool) bool {
+func (d *direct) exchangeWith(c *keptConn, p *proxy, t *target, kept bool) bool {
 	keep := t.pool.keeps(c.born)
-	u.from = watchful{Conn: c, client: d, pool: t.pool, head: relayHead}
-	u.in.Reset(&u.from)
-	answer, err := d.ask(u, t, p.trust, keep)
+	from := watchful{Conn: c, client: d, pool: t.pool}
+	in := repliesFrom(&from)
+	defer in.release()
+	part := copyBuffers{}.Get()
+	defer copyBuffers{}.Put(part)
+	_, err := c.Write(t.head(part[:0], &d.request.Request, p.trust || t.own, keep))
+	var answer *http.Response
+	if err == nil {
+		answer, err = in.next(&d.request.Request, d.w.inform)
+	}
 	if err == nil {
 		defer answer.Body.Close()
-		keep = d.relay(u, answer) && keep && !answer.Close && u.in.Buffered() == 0 && !d.w.silent && hasBody(answer.StatusCode)
+		keep = d.relay(in.in, part[:relayPart], answer) && keep && !answer.Close && in.in.Buffered() == 0 && !d.w.silent && hasBody(answer.StatusCode)
 	}
-	u.from.end()
+	from.end()
 	if err == nil && keep {
 		t.pool.put(c)
 		return true
 	}
 	c.Close()
-	left := u.from.left.Load()
-	if err != nil && kept && u.from.head == relayHead && !left {
+	left := from.left.Load()
+	if err != nil && kept && in.silent() && !left {
 		return false
 	}
 	if err != nil {
 		refuseProxied(&d.x, err, left, p.log)
 	}
 	return true
-}
-
-// ask sends the request and reads the head of its answer.
-func (d *direct) ask(u *upstream, t *target, trust, keep bool) (*http.Response, error) {
-	if _, err := u.from.Write(t.head(u.part[:0], &d.request.Request, trust || t.own, keep)); err != nil {
-		return nil, err
-	}
-	for {
-		answer, err := http.ReadResponse(u.in, &d.request.Request)
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, errSilent
-		case err != nil:
-			return nil, err
-		case answer.StatusCode >= http.StatusOK:
-			u.from.head = math.MaxInt
-			return answer, nil
-		case answer.StatusCode == http.StatusSwitchingProtocols:
-			return nil, errSwitched
-		}
-		d.w.inform(answer)
-	}
 }
 
 // head appends the head of a request for a target. trusted: the client may be a proxy, whose addresses the
@@ -183,8 +145,8 @@ func appendHeader(b []byte, name, value string) []byte {
 
 // relay sends an answer to the client. Its parts are sent as they come. It returns true at the end of the
 // answer.
-func (d *direct) relay(u *upstream, answer *http.Response) bool {
-	err := d.relayParts(u, answer)
+func (d *direct) relay(in *bufio.Reader, part []byte, answer *http.Response) bool {
+	err := d.relayParts(in, part, answer)
 	if err == nil {
 		return true
 	}
@@ -194,7 +156,7 @@ func (d *direct) relay(u *upstream, answer *http.Response) bool {
 	return false
 }
 
-func (d *direct) relayParts(u *upstream, answer *http.Response) error {
+func (d *direct) relayParts(in *bufio.Reader, part []byte, answer *http.Response) error {
 	h := d.x.Header()
 	for _, line := range answer.Header["Connection"] {
 		for name := range strings.SplitSeq(line, ",") {
@@ -210,18 +172,18 @@ func (d *direct) relayParts(u *upstream, answer *http.Response) error {
 	if d.w.trailer = answer.Trailer; len(d.w.trailer) > 0 {
 		h["Trailer"] = []string{strings.Join(slices.Sorted(maps.Keys(d.w.trailer)), ", ")}
 	}
-	if d.w.chunked && u.in.Buffered() == 0 {
+	if d.w.chunked && in.Buffered() == 0 {
 		d.x.WriteHeader(answer.StatusCode)
 		d.w.flush()
 	}
 	for {
-		n, err := answer.Body.Read(u.part)
+		n, err := answer.Body.Read(part)
 		if n > 0 {
 			if d.x.result.status == 0 && h["Content-Type"] == nil && h["Content-Encoding"] == nil {
-				d.w.kind = http.DetectContentType(u.part[:n])
+				d.w.kind = http.DetectContentType(part[:n])
 			}
 			d.x.WriteHeader(answer.StatusCode)
-			if _, err := d.x.Write(u.part[:n]); err != nil {
+			if _, err := d.x.Write(part[:n]); err != nil {
 				return err
 			}
 		}
@@ -232,7 +194,7 @@ func (d *direct) relayParts(u *upstream, answer *http.Response) error {
 			}
 			return err
 		}
-		if u.in.Buffered() == 0 {
+		if in.Buffered() == 0 {
 			d.w.flush()
 		}
 	}
@@ -244,35 +206,30 @@ type watchful struct {
 	net.Conn
 	client *direct
 	pool   *pool
-	head   int // bytes that may still be read
+	heard  bool // the target has sent something
 	left   atomic.Bool
 	done   chan struct{} // closed when the client is not watched any more; nil: it was never watched
 }
 
 // Read is io.Reader.
 func (w *watchful) Read(b []byte) (n int, err error) {
-	if w.head <= 0 {
-		return 0, errHead
-	}
 	if w.done == nil {
 		if err := w.SetReadDeadline(time.Now().Add(relaySilence)); err != nil {
 			return 0, err
 		}
 		if n, err = w.Conn.Read(b); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-			w.head -= n
+			w.heard = true
 			return n, err
 		}
 		if err := w.SetReadDeadline(time.Time{}); err != nil {
 			return 0, err
 		}
-		if w.head == relayHead {
+		if !w.heard {
 			w.pool.pause(keptPause)
 		}
 		w.watch()
 	}
-	n, err = w.Conn.Read(b)
-	w.head -= n
-	return n, err
+	return w.Conn.Read(b)
 }
 
 // watch begins to read the client's next request.

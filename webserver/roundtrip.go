@@ -133,7 +133,7 @@ func trip(conn net.Conn, in *replies, out *http.Request, send sender) (*http.Res
 	} else {
 		write()
 	}
-	answer, err := in.next(&asked)
+	answer, err := in.next(&asked, informed(out))
 	if err == nil {
 		return answer, nil
 	}
@@ -142,10 +142,18 @@ func trip(conn net.Conn, in *replies, out *http.Request, send sender) (*http.Res
 		err = cmp.Or(failed, err)
 	default:
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		err = errSilent
-	}
 	return nil, err
+}
+
+// informed returns the function that passes informational answers on. net/http/httputil has put it into the request.
+func informed(out *http.Request) func(*http.Response) error {
+	return func(a *http.Response) error {
+		trace := httptrace.ContextClientTrace(out.Context())
+		if trace == nil || trace.Got1xxResponse == nil {
+			return nil
+		}
+		return trace.Got1xxResponse(a.StatusCode, textproto.MIMEHeader(a.Header))
+	}
 }
 
 // wrote writes a request to a connection.
@@ -174,9 +182,18 @@ func (b *bodyOf) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// replies are the answers to one request: interim ones, and the one that counts.
+// mostHead limits the heads of the answers to one request, as http.Transport does.
+const mostHead = 10 << 20
+
+// Reasons why a target's answer cannot be passed on.
+var (
+	errSilent   = errors.New("it closed the connection without an answer")
+	errSwitched = errors.New("it changes the protocol without being asked to")
+)
+
+// replies are the answers to one request: informational ones, and the one that counts.
 type replies struct {
-	conn net.Conn
+	from io.Reader
 	head int // bytes that the heads may have; negative: the body is read
 	in   *bufio.Reader
 }
@@ -190,50 +207,54 @@ var (
 	writers = sync.Pool{New: func() any { return bufio.NewWriter(nil) }}
 )
 
-func repliesFrom(conn net.Conn) *replies {
+func repliesFrom(from io.Reader) *replies {
 	r := replyPool.Get().(*replies)
-	r.conn, r.head = conn, relayHead
+	r.from, r.head = from, mostHead
 	r.in.Reset(r)
 	return r
 }
 
 // release gives the memory back. Nothing reads any more.
 func (r *replies) release() {
-	r.conn = nil
+	r.from = nil
 	replyPool.Put(r)
 }
 
 // Read reads from the connection.
 func (r *replies) Read(b []byte) (int, error) {
 	if r.head < 0 {
-		return r.conn.Read(b)
+		return r.from.Read(b)
 	}
 	if r.head == 0 {
-		return 0, errHead
+		return 0, fmt.Errorf("the head of its answer has more than %d bytes", mostHead)
 	}
-	n, err := r.conn.Read(b[:min(len(b), r.head)])
+	n, err := r.from.Read(b[:min(len(b), r.head)])
 	r.head -= n
 	return n, err
 }
 
-// next reads the answer to a request, and passes interim ones on (RFC 9110, section 15.2).
-func (r *replies) next(to *http.Request) (*http.Response, error) {
+// silent reports whether the target has sent no byte.
+func (r *replies) silent() bool { return r.head == mostHead }
+
+// next reads the answer to a request, and passes informational ones on (RFC 9110, section 15.2).
+func (r *replies) next(to *http.Request, inform func(*http.Response) error) (*http.Response, error) {
 	for {
 		answer, err := http.ReadResponse(r.in, to)
-		if err != nil {
-			return nil, err
-		}
 		switch {
+		case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+			return nil, errSilent
+		case err != nil:
+			return nil, err
 		case answer.StatusCode >= http.StatusOK:
 			r.head = -1
 			return answer, nil
 		case answer.StatusCode == http.StatusSwitchingProtocols:
 			return nil, errSwitched
+		case answer.StatusCode == http.StatusContinue: // of this connection only
+			continue
 		}
-		if trace := httptrace.ContextClientTrace(to.Context()); trace != nil && trace.Got1xxResponse != nil {
-			if err := trace.Got1xxResponse(answer.StatusCode, textproto.MIMEHeader(answer.Header)); err != nil {
-				return nil, err
-			}
+		if err := inform(answer); err != nil {
+			return nil, err
 		}
 	}
 }

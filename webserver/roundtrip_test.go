@@ -48,8 +48,8 @@ func TestPassedOnAnswers(t *testing.T) {
 		"/chunks":  "200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-End\r\n\r\n4\r\ntext\r\n0\r\nX-End: yes\r\n\r\n",
 		"/early":   "100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntext",
 		"/other":   "101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
-		"/large":   "200 OK\r\nX: " + strings.Repeat("x", relayHead) + "\r\n\r\n",
-		"/endless": "100 Continue\r\n\r\n" + strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", relayHead/25),
+		"/large":   "200 OK\r\nX: " + strings.Repeat("x", mostHead) + "\r\n\r\n",
+		"/endless": "100 Continue\r\n\r\n" + strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", mostHead/25),
 		"/silent":  "", "/frob": "frob\r\n\r\n", "/cut": "200 OK\r\nContent-",
 	}
 	s := start(t, serving.Options{HTTPTo: []string{rawBackend(t, func(c net.Conn, r *http.Request) {
@@ -65,7 +65,7 @@ func TestPassedOnAnswers(t *testing.T) {
 		case "/other", "/large", "/silent", "/frob", "/cut":
 			want = "502 bad gateway"
 		case "/endless":
-			if got := s.raw("GET /endless HTTP/1.1\r\nHost: x\r\nPragma: a\r\nConnection: close\r\n\r\n"); len(got) > 2*relayHead {
+			if got := s.raw("GET /endless HTTP/1.1\r\nHost: x\r\nPragma: a\r\nConnection: close\r\n\r\n"); len(got) > 2*mostHead {
 				t.Errorf("%d bytes of interim answers", len(got))
 			}
 			continue
