@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,31 @@ func TestOwnedVariables(t *testing.T) {
 	}
 	if got, want := Without(all, FromManager), []string{"A=1", "UWSGI_VASSAL_X=2", "UWSGI_Y=3", "EMPEROR_Z=7"}; !slices.Equal(got, want) {
 		t.Errorf("without the manager's: %q, want %q", got, want)
+	}
+}
+
+// The document of the environment lists the same variables.
+func TestOwnedVariablesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/containment.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "to one process (")
+	list, _, _ = strings.Cut(list, ")")
+	var want []string
+	for _, group := range owned {
+		for _, name := range group.names {
+			if strings.HasSuffix(name, "_") {
+				name += "*"
+			}
+			want = append(want, "`"+name+"`")
+		}
+	}
+	got := strings.Split(list, ", ")
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("docs/containment.md lists %s, want %s", got, want)
 	}
 }
 

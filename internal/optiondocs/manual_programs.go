@@ -51,6 +51,7 @@ Print the options.
 Inherited sockets, see
 .BR sd_listen_fds (3).
 Their names decide their protocol.
+A malformed value is an error.
 .TP
 .B NOTIFY_SOCKET
 The socket for the notification of readiness, see
