@@ -265,7 +265,7 @@ func (c *connection) Attachment() emperor.Attachment {
 	l := c.link
 	return placed(c.wish, emperor.Attachment{
 		Addresses: l.Addresses, Gateways: l.Gateways, Interface: l.Interface,
-		HostInterface: l.HostInterface, Group: c.stage.Group(l), Mounts: c.mounts,
+		HostInterface: l.HostInterface, Group: network.Auditor{Stage: c.stage}.Group(l), Mounts: c.mounts,
 	})
 }
 
@@ -321,7 +321,7 @@ func (s *sockets) networkDir() string {
 }
 
 // Spoofed implements control.Network.
-func (n *connections) Spoofed(vassal string) *uint64 { return n.stage.Spoofed(vassal) }
+func (n *connections) Spoofed(vassal string) *uint64 { return n.auditor().Spoofed(vassal) }
 
 // Collect implements control.Network.
 func (n *connections) Collect(ctx context.Context, vassals control.Vassals, dry bool) (control.Collected, error) {

@@ -96,7 +96,7 @@ func (s *Stage) Stats() Stats {
 
 // Spoofed returns the number of packets with forged sources that a vassal has sent since the policy
 // was last set. Nil: it has no link on the host, and they are not counted.
-func (s *Stage) Spoofed(vassal string) *uint64 {
+func (s Auditor) Spoofed(vassal string) *uint64 {
 	s.mu.Lock()
 	l := s.links[vassal]
 	s.mu.Unlock()
@@ -109,7 +109,7 @@ func (s *Stage) Spoofed(vassal string) *uint64 {
 }
 
 // Group returns the group of a connection's link on the host (ip-link(8)). Zero: there is no such link.
-func (s *Stage) Group(l *Link) uint32 {
+func (s Auditor) Group(l *Link) uint32 {
 	if l.Index == 0 {
 		return 0
 	}

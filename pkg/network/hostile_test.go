@@ -241,7 +241,7 @@ func hostileFrames(t *testing.T, kind spec.Kind) {
 	if after := view(); after != before {
 		t.Errorf("the host has changed:\n%s", difference(before, after))
 	}
-	if n := *s.Spoofed("a.ini"); n < uint64(len(sources)) {
+	if n := *(Auditor{s}).Spoofed("a.ini"); n < uint64(len(sources)) {
 		t.Errorf("%d forged packets are counted", n)
 	}
 	// With another hardware address it reaches nothing, or only by its own addresses.

@@ -192,8 +192,8 @@ func TestForgeryOnABridge(t *testing.T) {
 		t.Errorf("the host hears %s", got)
 	}
 	// The guards are there again after another program has removed them.
-	if n := s.Stats().Spoofed; n < 3 || *s.Spoofed("a.ini") != n || *s.Spoofed("b.ini") != 0 {
-		t.Errorf("%d forged packets are counted, %d of them for a, %d for b", n, *s.Spoofed("a.ini"), *s.Spoofed("b.ini"))
+	if n := s.Stats().Spoofed; n < 3 || *(Auditor{s}).Spoofed("a.ini") != n || *(Auditor{s}).Spoofed("b.ini") != 0 {
+		t.Errorf("%d forged packets are counted, %d of them for a, %d for b", n, *(Auditor{s}).Spoofed("a.ini"), *(Auditor{s}).Spoofed("b.ini"))
 	}
 	whole := func() string { return sorted(nft(t, "-s", "list", "table", "netdev", s.id.Table())) }
 	guarded := whole()

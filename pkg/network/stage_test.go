@@ -655,8 +655,8 @@ func TestForgedSources(t *testing.T) {
 			t.Errorf("%q of %v arrives, %v", text[:n], from, err)
 		}
 	}
-	if n := s.Stats().Spoofed; n < uint64(len(forged)) || *s.Spoofed("a.ini") != n || *s.Spoofed("b.ini") != 0 {
-		t.Errorf("%d of %d forged packets are counted, %d of them for a, %d for b", n, len(forged), *s.Spoofed("a.ini"), *s.Spoofed("b.ini"))
+	if n := s.Stats().Spoofed; n < uint64(len(forged)) || *(Auditor{s}).Spoofed("a.ini") != n || *(Auditor{s}).Spoofed("b.ini") != 0 {
+		t.Errorf("%d of %d forged packets are counted, %d of them for a, %d for b", n, len(forged), *(Auditor{s}).Spoofed("a.ini"), *(Auditor{s}).Spoofed("b.ini"))
 	}
 }
 

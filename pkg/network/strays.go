@@ -141,9 +141,9 @@ func (s *Stage) pass(name string) (end func()) {
 
 // strays compares the network with the connections, and the leases with the vassals of the emperor. Parts of
 // connections that are made or removed at this moment are left out.
-func (s *Stage) strays(vassals func() ([]string, error)) (x strays, err error) {
+func (s Auditor) strays(vassals func() ([]string, error)) (x strays, err error) {
 	own := &owners{map[namespaces.Index]string{}, map[string]bool{}, map[ownRoute]bool{}, map[netip.Addr]bool{}}
-	own.add(s)
+	own.add(s.Stage)
 	// The lists come in an order in which no new vassal is taken for a stray: a vassal has its lease, and a link its
 	// route, at the end.
 	if x.leases, x.files, err = s.strayLeases(vassals); err != nil {
@@ -165,7 +165,7 @@ func (s *Stage) strays(vassals func() ([]string, error)) (x strays, err error) {
 	if err != nil {
 		return x, err
 	}
-	own.add(s)
+	own.add(s.Stage)
 	there, err := s.still()
 	if err != nil {
 		return x, err
@@ -194,7 +194,7 @@ func (s *Stage) strays(vassals func() ([]string, error)) (x strays, err error) {
 
 // still returns a function that reports whether a link is there at this moment: one that vassals have had and have lost
 // since the list of links is not.
-func (s *Stage) still() (there func(index int) bool, err error) {
+func (s Auditor) still() (there func(index int) bool, err error) {
 	links, err := complete(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list links: %w", err)
@@ -205,7 +205,7 @@ func (s *Stage) still() (there func(index int) bool, err error) {
 }
 
 // foreign lists the parts that other programs have added to the policy, and the guards of links.
-func (s *Stage) foreign() (tables, guarded []string, err error) {
+func (s Auditor) foreign() (tables, guarded []string, err error) {
 	_, tables, err = s.table.compare()
 	if err == nil {
 		guarded, err = s.guards.list()
@@ -214,7 +214,7 @@ func (s *Stage) foreign() (tables, guarded []string, err error) {
 }
 
 // ownerless lists the elements of the policy that no connection has, and no vassal whose clients wait.
-func (s *Stage) ownerless() []Element {
+func (s Auditor) ownerless() []Element {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var owned []Element
@@ -237,7 +237,7 @@ func (s *Stage) pools() []*Pool {
 
 // strayLeases lists the vassals that have addresses and that the emperor does not have, and files of the pools that
 // are no leases.
-func (s *Stage) strayLeases(vassals func() ([]string, error)) (leases, files []string, err error) {
+func (s Auditor) strayLeases(vassals func() ([]string, error)) (leases, files []string, err error) {
 	for _, p := range s.pools() {
 		leases = append(leases, p.holders()...)
 		more, err := p.otherFiles()
@@ -255,14 +255,14 @@ func (s *Stage) strayLeases(vassals func() ([]string, error)) (leases, files []s
 }
 
 // idle reports whether a vassal has no connection and gets none now.
-func (s *Stage) idle(vassal string) bool {
+func (s Auditor) idle(vassal string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.passing[vassal] == 0 && s.links[vassal] == nil
 }
 
 // remove removes strays.
-func (s *Stage) remove(x strays) error {
+func (s Auditor) remove(x strays) error {
 	var peers []namespaces.Peer
 	for _, l := range x.links {
 		peers = append(peers, namespaces.Peer{Index: l.Index, Name: l.Name})

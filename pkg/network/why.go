@@ -92,7 +92,7 @@ func (l *Link) forwardingFault() error {
 }
 
 // serves reports whether vassals use services of the host.
-func (s *Stage) serves() bool {
+func (s Auditor) serves() bool {
 	return s.config.ToHost.All || len(s.config.ToHost.Ports) > 0 || s.table.answersNames()
 }
 
