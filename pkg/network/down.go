@@ -36,10 +36,11 @@ func (s *Stage) dismantle(l *Link) error {
 		defer s.pass(l.HostInterface)()
 	}
 	s.mu.Lock()
-	if s.links[l.Vassal] == l {
+	complete := s.links[l.Vassal] == l
+	if complete {
 		delete(s.links, l.Vassal)
 	}
-	stays, err := s.Clients.keep(l)
+	stays, err := s.Clients.keep(l, complete)
 	failed := []error{err, s.repolicy(l)}
 	l.elements = nil
 	s.mu.Unlock()

@@ -2,6 +2,7 @@ package network
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/google/nftables"
@@ -16,6 +17,8 @@ const holdTime = 30 * time.Second
 type Clients struct {
 	stage *Stage
 	held  map[string]*held // by vassal
+	// ended are the elements that refuse clients of vassals that have no link any more.
+	ended map[string][]Element
 }
 
 // held are the published ports of a vassal between two generations: they lead to its addresses, where
@@ -36,10 +39,7 @@ func (c *Clients) Hold(l *Link) error {
 	if c.stage.links[l.Vassal] != l || len(l.wish.Publish) == 0 || c.held[l.Vassal] != nil {
 		return nil
 	}
-	h := &held{of: l}
-	for _, a := range l.Addresses {
-		h.waiting = append(h.waiting, Element{setHeld + familyOf(a).suffix, nftables.SetElement{Key: a.AsSlice()}})
-	}
+	h := &held{of: l, waiting: ofAddresses(setHeld, l.Addresses)}
 	if err := c.stage.table.Replace(nil, h.waiting); err != nil {
 		return err
 	}
@@ -68,6 +68,26 @@ func (c *Clients) release(vassal string) {
 	}
 }
 
+// forget ends the refusal of clients of a vassal that will not come back soon. The pool refuses packets to its addresses.
+func (c *Clients) forget(vassal string) {
+	c.release(vassal)
+	c.stage.mu.Lock()
+	defer c.stage.mu.Unlock()
+	ended := c.ended[vassal]
+	delete(c.ended, vassal)
+	if err := c.stage.table.Replace(ended, nil); err != nil {
+		c.stage.config.Log.Warn("cannot remove a vassal from the policy", "vassal", vassal, "error", err)
+	}
+}
+
+// ofAddresses returns an element of a set for each address.
+func ofAddresses(set string, addresses []netip.Addr) (list []Element) {
+	for _, a := range addresses {
+		list = append(list, Element{set + familyOf(a).suffix, nftables.SetElement{Key: a.AsSlice()}})
+	}
+	return list
+}
+
 // admit gives up the hold of a vassal, if there is one. The caller holds mu.
 func (c *Clients) admit(vassal string) error {
 	h := c.held[vassal]
@@ -83,11 +103,15 @@ func (c *Clients) admit(vassal string) error {
 }
 
 // keep removes the elements of a link that ends, except elements that keep clients waiting. It reports
-// whether the published ports stay. The caller holds mu.
-func (c *Clients) keep(l *Link) (stays bool, err error) {
+// whether the published ports stay. Without waiting clients, new ones are refused from now on, until the next link, or
+// Stage.Forget, if the link was complete. The caller holds mu.
+func (c *Clients) keep(l *Link, complete bool) (stays bool, err error) {
 	h := c.held[l.Vassal]
 	if h == nil || h.of != l {
-		return false, errors.Join(c.stage.table.Replace(l.elements, nil), c.admit(l.Vassal))
+		if complete {
+			c.ended[l.Vassal] = ofAddresses(setEnded, l.Addresses)
+		}
+		return false, errors.Join(c.stage.table.Replace(l.elements, c.ended[l.Vassal]), c.admit(l.Vassal))
 	}
 	for _, a := range l.Addresses {
 		for _, p := range l.wish.Publish {
@@ -108,6 +132,10 @@ func (c *Clients) take(vassal string) {
 
 // succeed makes a new link responsible for the elements that lead to the vassal. The caller holds mu.
 func (c *Clients) succeed(l *Link) {
+	defer func() {
+		l.elements = append(l.elements, c.ended[l.Vassal]...)
+		delete(c.ended, l.Vassal)
+	}()
 	if h := c.held[l.Vassal]; h != nil {
 		l.elements, h.published = h.published, nil
 	}

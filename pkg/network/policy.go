@@ -41,6 +41,7 @@ const (
 	chainForged    = "forged"
 	setSpoofers    = "spoofers"
 	setHeld        = "held"
+	setEnded       = "ended"
 )
 
 // newSpoofers makes the set of links whose forged packets are counted, each by itself.
@@ -55,11 +56,12 @@ type sets struct {
 	open      *nftables.Set // source . destination . protocol . port
 	itself    *nftables.Set // source . destination
 	held      *nftables.Set // destination
+	ended     *nftables.Set // destination
 }
 
 // all lists them.
 func (s *sets) all() []*nftables.Set {
-	return []*nftables.Set{s.publish, s.publishAt, s.open, s.itself, s.held}
+	return []*nftables.Set{s.publish, s.publishAt, s.open, s.itself, s.held, s.ended}
 }
 
 func newSets(t *nftables.Table, f ipFamily) *sets {
@@ -80,6 +82,7 @@ func newSets(t *nftables.Table, f ipFamily) *sets {
 		},
 		itself: &nftables.Set{Table: t, Name: "itself" + f.suffix, Concatenation: true, KeyType: concat(f.address, f.address)},
 		held:   &nftables.Set{Table: t, Name: setHeld + f.suffix, KeyType: f.address},
+		ended:  &nftables.Set{Table: t, Name: setEnded + f.suffix, KeyType: f.address},
 	}
 }
 
@@ -111,12 +114,15 @@ func (p *Policy) chains(byFamily []*sets, spoofers *nftables.Set) []chain {
 		{"arriving", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest, p.published(byFamily)},
 		{"own", nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest, p.publishedHere(byFamily)},
 		{"waiting", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRef(-99), waiting(byFamily)},
-		{"waiting-own", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityRef(-99), waiting(byFamily)},
+		{"waiting-own", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityRef(-99), append(waiting(byFamily), ended(byFamily)...)},
 		{"forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter, p.forward(byFamily)},
 		{"input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, p.input()},
 		{"leaving", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, p.leaving(byFamily)},
 	}
 }
+
+// notLoopback: meta iif != lo. There the host refuses its own connections in the name of vassals (ended).
+var notLoopback = rule{&expr.Meta{Key: expr.MetaKeyIIF, Register: register}, differs(native(uint32(loopback)))}
 
 // early drops forged sources: a vassal sends from its own address only, and nothing else sends
 // from the pool.
@@ -124,7 +130,7 @@ func (p *Policy) early() []rule {
 	rules := []rule{when(inGroup(in, p.Group), forged(), jump(chainForged))}
 	for _, prefix := range p.Pool {
 		f := familyOf(prefix.Addr())
-		rules = append(rules, when(notInGroup(in, p.Group), f.within(f.source, prefix), local(true, false), count(counterSpoofed), drop))
+		rules = append(rules, when(notInGroup(in, p.Group), notLoopback, f.within(f.source, prefix), local(true, false), count(counterSpoofed), drop))
 	}
 	return rules
 }
@@ -157,8 +163,18 @@ func waiting(byFamily []*sets) (rules []rule) {
 	return rules
 }
 
+// ended refuses new connections to the addresses of a vassal whose link is about to go: while the kernel deletes a link, it
+// drops packets, whose senders repeat them after a second. Answers of the vassal that are on their way arrive.
+func ended(byFamily []*sets) (rules []rule) {
+	for i, f := range families {
+		rules = append(rules, when(f.loadDest(f.key()).in(byFamily[i].ended), connection(expr.CtKeySTATE, ctNew), jump(chainRefuse)))
+	}
+	return rules
+}
+
 // forward decides about packets from and to the emperor's vassals only.
 func (p *Policy) forward(byFamily []*sets) (rules []rule) {
+	rules = ended(byFamily)
 	for _, name := range p.Guarded {
 		rules = append(rules,
 			when(linkNamed(name), noVassals(out), connection(expr.CtKeySTATUS, ctDNAT), accept), // another program publishes it

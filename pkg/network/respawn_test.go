@@ -1,10 +1,15 @@
 package network
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -115,5 +120,60 @@ func TestRoutesEndBeforeTheLink(t *testing.T) {
 	}
 	if want := len(l.Addresses) + len(wish.Routes); routes != want {
 		t.Errorf("%d routes ended before the link was down, want %d", routes, want)
+	}
+}
+
+// Clients that try all the time, also while a link goes and the next one comes, are served or refused at once: no
+// packet is lost, which its sender would repeat after a second.
+func TestClientsDuringARespawn(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	outside(t)
+	s := openStage(t, nil)
+	defer s.Close()
+	host := here(t)
+	connect := func(generation uint64) *Link {
+		own := newNetns(t)
+		serve(t, own, 8080, "a")
+		l, err := s.Up(t.Context(), Request{Vassal: "a.ini", Generation: generation, Wish: routed(t), Netns: own})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	l := connect(0)
+	ctx, stop := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	var served atomic.Int64
+	for _, a := range l.Addresses {
+		for range 2 {
+			clients.Go(func() {
+				for ; ctx.Err() == nil; time.Sleep(time.Millisecond) {
+					began := time.Now()
+					n, err := repeated(t, host, netip.AddrPortFrom(a, 8080))
+					if n > 0 || errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > 900*time.Millisecond {
+						t.Errorf("%s: %d packets are repeated in %v, %v", a, n, time.Since(began), err)
+					}
+					if err == nil {
+						served.Add(1)
+					}
+				}
+			})
+		}
+	}
+	for generation := range uint64(respawns) {
+		if err := s.Down(l); err != nil {
+			t.Fatal(err)
+		}
+		l = connect(generation + 1)
+	}
+	stop()
+	clients.Wait()
+	if served.Load() < respawns/8 {
+		t.Errorf("only %d clients are served", served.Load())
+	}
+	if n := s.Stats().Spoofed; n > 0 {
+		t.Errorf("%d answers are taken for forged packets", n)
 	}
 }

@@ -140,7 +140,7 @@ func Open(c Config) (_ *Stage, err error) {
 		return nil, fmt.Errorf("cannot keep records of the network: %w", err)
 	}
 	s := &Stage{config: c, links: map[string]*Link{}, passing: map[string]int{}, ports: ports{held: map[portKey]*heldPort{}}}
-	s.Clients = Clients{s, map[string]*held{}}
+	s.Clients = Clients{s, map[string]*held{}, map[string][]Element{}}
 	s.sockets.turns = make(chan rtnetlink, workers)
 	s.sockets.open = func() (rtnetlink, error) { return namespaces.OpenNetlink() }
 	s.sockets.enter = func(ns netns.NsHandle) (rtnetlink, error) { return s.sockets.opener.Open(ns) }
@@ -376,7 +376,7 @@ func (s *Stage) Prefixes() []netip.Prefix {
 
 // Forget gives up the addresses of a vassal that will not come back soon.
 func (s *Stage) Forget(vassal string) {
-	s.Clients.release(vassal)
+	s.Clients.forget(vassal)
 	for _, p := range s.pools() {
 		if err := p.Release(vassal); err != nil {
 			s.config.Log.Warn("cannot release an address", "vassal", vassal, "error", err)

@@ -224,6 +224,9 @@ func (s Auditor) ownerless() []Element {
 	for _, h := range s.Clients.held {
 		owned = append(append(owned, h.published...), h.waiting...)
 	}
+	for _, ended := range s.Clients.ended {
+		owned = append(owned, ended...)
+	}
 	return s.table.others(owned)
 }
 

@@ -180,7 +180,7 @@ func (g *guards) discard(link string) error {
 }
 
 // layouts are the parts of the keys of sets: addresses (a), protocols (p), ports (s) and interfaces (i).
-var layouts = map[string]string{"publish": "ps", "publish-at": "aps", "open": "aaps", "itself": "aa", setHeld: "a", setSpoofers: "i"}
+var layouts = map[string]string{"publish": "ps", "publish-at": "aps", "open": "aaps", "itself": "aa", setHeld: "a", setEnded: "a", setSpoofers: "i"}
 
 // String describes an element in words of nft.
 func (e Element) String() string {
