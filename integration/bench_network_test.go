@@ -232,39 +232,56 @@ func BenchmarkNetworkRate(b *testing.B) {
 }
 
 // BenchmarkNetworkBusy measures 50 launches while other programs change the network of the host
-// all the time, and the latency of the emperor's loop meanwhile.
+// all the time, and the latency of the emperor's loop meanwhile; and 50 launches of vassals without a network
+// (others), beside that loop and without it, as a baseline of the same run.
 func BenchmarkNetworkBusy(b *testing.B) {
 	const vassals = 50
 	w := newWorld(b)
 	needVeth(b, w)
-	busy := w.inside("sh", "-c", "while :; do ip link add busy0 type veth peer name busy1; ip link delete busy0; done")
-	busy.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := busy.Start(); err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		_ = syscall.Kill(-busy.Process.Pid, syscall.SIGKILL)
-		_ = busy.Wait()
-		_ = w.inside("ip", "link", "delete", "busy0").Run() // the loop may have ended before its own delete
-	}()
 	for i := range vassals {
 		w.vassal(fmt.Sprintf("v%d.ini", i), serves)
 	}
-	for b.Loop() {
+	none := []string{"--emperor-use-clone", "pid,uts,ipc,fs"}
+	launches := func(name string, args []string) {
 		begin := time.Now()
-		e := w.start(append(routedArgs, "--metrics", "127.0.0.1:9120")...)
+		e := w.start(append(args, "--metrics", "127.0.0.1:9120")...)
 		for i := range vassals {
 			e.await(fmt.Sprintf("v%d.ini", i), "-> running")
 		}
-		b.ReportMetric(milliseconds(time.Since(begin)), "start-ms")
+		b.ReportMetric(milliseconds(time.Since(begin)), name+"-start-ms")
 		text := w.run("curl -sS http://127.0.0.1:9120/metrics")
-		b.ReportMetric(1000*metric(b, text, "emperor_network_up_seconds_sum")/vassals, "up-ms/vassal")
+		if strings.HasPrefix(name, "routed") {
+			b.ReportMetric(1000*metric(b, text, "emperor_network_up_seconds_sum")/vassals, name+"-up-ms/vassal")
+		}
 		count := metric(b, text, "emperor_loop_latency_seconds_count")
-		b.ReportMetric(1000*metric(b, text, "emperor_loop_latency_seconds_sum")/count, "loop-ms-mean")
-		b.ReportMetric(count-metric(b, text, `emperor_loop_latency_seconds_bucket\{le="0.01"\}`), "loop-over-10ms")
+		b.ReportMetric(1000*metric(b, text, "emperor_loop_latency_seconds_sum")/count, name+"-loop-ms-mean")
+		b.ReportMetric(count-metric(b, text, `emperor_loop_latency_seconds_bucket\{le="0.01"\}`), name+"-loop-over-10ms")
 		e.stop(syscall.SIGTERM)
 	}
+	for b.Loop() {
+		launches("others-idle", none)
+		launches("routed-idle", routedArgs)
+		beside := w.churnLinks()
+		launches("others-busy", none)
+		launches("routed-busy", routedArgs)
+		beside()
+	}
 	b.ReportMetric(0, "ns/op")
+}
+
+// churnLinks makes and deletes links all the time, until end.
+func (w *world) churnLinks() (end func()) {
+	w.t.Helper()
+	busy := w.inside("sh", "-c", "while :; do ip link add busy0 type veth peer name busy1; ip link delete busy0; done")
+	busy.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := busy.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	return func() {
+		_ = syscall.Kill(-busy.Process.Pid, syscall.SIGKILL)
+		_ = busy.Wait()
+		_ = w.inside("ip", "link", "delete", "busy0").Run() // the loop may have ended before its own delete
+	}
 }
 
 // enterNet calls f on a thread in the network of the world. The thread comes back: the end of one
