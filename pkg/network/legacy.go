@@ -81,7 +81,7 @@ func (l legacyTables) drops(h hook, bridge string) bool {
 // ends reports whether the first entry of a chain that every packet meets drops or rejects it. The entry
 // last is the chain's policy.
 func (l legacyTables) ends(entries []byte, first, last int) (drops bool) {
-	l.each(entries, first, last, func(conditions, target []byte, always bool) bool {
+	l.each(entries, first, last, func(_, target []byte, always bool) bool {
 		verdict, ok := legacyVerdict(target)
 		drops = ok && always && verdict
 		return !ok || !always
