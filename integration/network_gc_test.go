@@ -30,6 +30,9 @@ func TestNetworkStrays(t *testing.T) {
 	if err := json.Unmarshal([]byte(w.succeed("status", "--json", "shop")), &status); err != nil || status.Network.Group == 0 {
 		t.Fatalf("the group is %d, %v", status.Network.Group, err)
 	}
+	if out := w.succeed("status", "shop"); !strings.Contains(out, "\nforged packets   0 dropped\n") || !strings.Contains(out, fmt.Sprintf(", group %d\n", status.Network.Group)) {
+		t.Errorf("status:\n%s", out)
+	}
 	var report struct{ ID, Table string }
 	if err := json.Unmarshal([]byte(w.succeed("net", "check", "--json")), &report); err != nil {
 		t.Fatal(err)

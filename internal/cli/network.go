@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/control"
@@ -28,7 +27,7 @@ func putNetwork(r emperor.Record, put func(key, value string)) {
 			put("host link", fmt.Sprintf("%s, group %d", n.HostInterface, n.Group))
 		}
 		if n.Spoofed != nil {
-			put("forged packets", strconv.FormatUint(*n.Spoofed, 10))
+			put("forged packets", fmt.Sprintf("%d dropped", *n.Spoofed))
 		}
 		for _, text := range n.Why {
 			put("reason", text)
