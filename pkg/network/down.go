@@ -47,7 +47,6 @@ func (s *Stage) dismantle(l *Link) error {
 	failed = append(failed, again(func() error { return s.guards.remove(l.HostInterface) }))
 	if l.Index != 0 {
 		s.watch.Unwatch(l.Index)
-		s.unroute(l)
 		link := []namespaces.Peer{{Index: int(l.Index), Name: l.HostInterface}}
 		failed = append(failed, again(func() error { return s.sockets.sweep(link) }))
 	}

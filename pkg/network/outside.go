@@ -26,24 +26,6 @@ func (c *connecting) outside(context.Context) error {
 	return c.out.Apply(c.link.outside(namespaces.HostRoute.Add)...)
 }
 
-// unroute ends that. The kernel would do it with the link, and lose packets to the vassal before: until it has told
-// all parts of the network that the link is down. A route that stays here ends with the link.
-func (s *Stage) unroute(l *Link) {
-	var routes []namespaces.Change
-	for _, r := range l.routes() {
-		route := r.Delete()
-		route.Optional = true // it may not have come that far
-		routes = append(routes, route)
-	}
-	if len(routes) == 0 {
-		return
-	}
-	if n, err := s.sockets.open(); err == nil {
-		_ = n.Apply(routes...)
-		n.Close()
-	}
-}
-
 // foreignRoute returns the first route of this host to one of the prefixes that no emperor has made, as
 // a fault. Nil: there is none.
 func foreignRoute(prefixes []netip.Prefix) (foreign, err error) {

@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -16,8 +15,6 @@ import (
 
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
-
-	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // respawns is the number of generations of a vassal that get clients at once.
@@ -82,45 +79,6 @@ func repeated(t *testing.T, from netns.NsHandle, to netip.AddrPort) (n uint32, e
 		return nil
 	})
 	return n, err
-}
-
-// The routes to a vassal end before its link does: until the kernel has told all parts of the network that a link is
-// down, it loses packets to it, and their senders repeat them after a second.
-func TestRoutesEndBeforeTheLink(t *testing.T) {
-	if !isolated(t) {
-		return
-	}
-	s := openStage(t, nil)
-	defer s.Close()
-	wish := routed(t)
-	wish.Routes = prefixes("192.0.2.0/24")
-	l := up(t, s, "a.ini", newNetns(t), wish)
-	events, err := namespaces.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer events.Close()
-	if err := s.Down(l); err != nil {
-		t.Fatal(err)
-	}
-	routes, down := 0, false
-	for !down {
-		err := events.Next(func(m syscall.NetlinkMessage) {
-			switch {
-			case m.Header.Type == unix.RTM_DELROUTE && m.Data[5] == RouteProtocol: // rtm_protocol
-				routes++
-			case m.Header.Type == unix.RTM_NEWLINK, m.Header.Type == unix.RTM_DELLINK:
-				flags := binary.NativeEndian.Uint32(m.Data[8:]) // ifi_flags
-				down = down || flags&unix.IFF_UP == 0
-			}
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want := len(l.Addresses) + len(wish.Routes); routes != want {
-		t.Errorf("%d routes ended before the link was down, want %d", routes, want)
-	}
 }
 
 // Clients that try all the time, also while a link goes and the next one comes, are served or refused at once: no
