@@ -96,7 +96,7 @@ func TestSpawnerJoining(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
+		t.Cleanup(func() { f.Close() }) // after the end of the listener
 		files = append(files, f)
 	}
 	path := givenAt(t, func(c *net.UnixConn) {
