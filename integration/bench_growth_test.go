@@ -46,7 +46,7 @@ func BenchmarkGrowth(b *testing.B) {
 			if most := pidMax(b); most < 2*vassals {
 				b.Skipf("kernel.pid_max is %d, too low for %d vassals", most, vassals)
 			}
-			allowDescriptors(b, 500+6*vassals)
+			allowDescriptors(b, 500+4*vassals)
 			dir := w.path(strconv.Itoa(vassals))
 			w.run("mkdir " + dir)
 			for i := range vassals {

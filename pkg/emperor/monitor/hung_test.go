@@ -79,9 +79,14 @@ func mkdir(t *testing.T, path string) string {
 	return path
 }
 
+// umount waits while a read of the monitor has a file or a directory open there.
 func umount(t *testing.T, path string) {
 	t.Helper()
-	if err := unix.Unmount(path, 0); err != nil {
+	err := unix.Unmount(path, 0)
+	for begin := time.Now(); errors.Is(err, unix.EBUSY) && time.Since(begin) < reads.Limit; err = unix.Unmount(path, 0) {
+		time.Sleep(time.Millisecond)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }

@@ -46,8 +46,9 @@ type stack struct{ here, low, high uintptr }
 //go:norace
 //go:nocheckptr
 //go:noinline
-func fork(args *cloneArgs, b *birth) (pid uintptr, errno syscall.Errno, covered bool) {
+func fork(args *cloneArgs, b *birth) (errno syscall.Errno, covered bool) {
 	var (
+		pid    uintptr
 		i, j   int
 		c      *call
 		r      uintptr
@@ -55,11 +56,11 @@ func fork(args *cloneArgs, b *birth) (pid uintptr, errno syscall.Errno, covered 
 	)
 	b.stack.here = uintptr(unsafe.Pointer(&i))
 	if b.stack.here <= b.stack.low || b.stack.here >= b.stack.high {
-		return 0, 0, false
+		return 0, false
 	}
 	pid, _, errno = syscall.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0)
 	if errno != 0 || pid != 0 {
-		return pid, errno, true
+		return errno, true
 	}
 	for i = 0; i < b.count; i++ {
 		if _, _, errno = syscall.RawSyscall(unix.SYS_DUP3, b.files[i], uintptr(i), 0); errno != 0 {

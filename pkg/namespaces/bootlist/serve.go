@@ -126,12 +126,12 @@ func (s *server) serve(message, control []byte) error {
 	}
 	b.count, b.number, b.report = int(r.files), len(r.call), uintptr(r.report)
 	b.calls, b.data = unsafe.Pointer(&r.call[0]), unsafe.Pointer(&r.data[0])
-	_, errno, covered := fork(&s.args, b)
+	errno, covered := fork(&s.args, b)
 	for !covered { // the runtime moves stacks
 		if err := b.coverStack(); err != nil {
 			return err
 		}
-		_, errno, covered = fork(&s.args, b)
+		errno, covered = fork(&s.args, b)
 	}
 	return s.reply(answer{errno})
 }
