@@ -29,6 +29,9 @@ const lastCall = 50 * time.Millisecond
 // sendStep limits the bytes of one write, so that a deadline measures progress.
 const sendStep = 1 << 20
 
+// epoch is a moment before all connections. Times that count from it do not jump with the clock.
+var epoch = time.Now()
+
 // errDrained is returned by Accept after the last call.
 var errDrained = errors.New("no longer accepting")
 
@@ -43,7 +46,7 @@ type conn struct {
 	net.Conn
 	owner   *connections
 	timeout time.Duration
-	idle    atomic.Int64 // the start of the time between two requests, in nanoseconds of Unix time; 0: a request is in progress
+	idle    atomic.Int64 // the start of the time between two requests, in nanoseconds after epoch; 0: a request is in progress
 	fresh   atomic.Bool  // something was read since it became idle
 	h2      atomic.Bool  // HTTP/2: net/http closes it
 
@@ -84,7 +87,7 @@ func (c *connections) leave(since time.Time, grace time.Duration) (open, h2 int)
 	for n := range c.open {
 		if n.h2.Load() {
 			h2++
-		} else if at := n.idle.Load(); at != 0 && time.Since(later(time.Unix(0, at), since)) >= grace && !n.fresh.Load() && !unread(n.Conn) {
+		} else if at := n.idle.Load(); at != 0 && time.Since(later(epoch.Add(time.Duration(at)), since)) >= grace && !n.fresh.Load() && !unread(n.Conn) {
 			idle = append(idle, n)
 		}
 	}
@@ -208,7 +211,7 @@ func (c *conn) setIdle(idle bool) {
 	}
 	c.fresh.Store(false)
 	c.answering.Store(false)
-	c.idle.Store(time.Now().UnixNano())
+	c.idle.Store(int64(time.Since(epoch)))
 }
 
 // note follows the states of net/http's connections.
