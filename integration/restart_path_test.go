@@ -61,6 +61,9 @@ func TestRestartOfAPath(t *testing.T) {
 					w.succeed("restart", "--wait", "web")
 					time.Sleep(100 * time.Millisecond) // under load
 				}
+				if out := w.succeed("status", "web"); !strings.Contains(out, "connections waited 0.") && !strings.Contains(out, "without service at") {
+					t.Errorf("status does not say that connections waited:\n%s", out)
+				}
 				w.vassal("web.ini", file("two", "027")...) // a new process
 				eventually(t, "the edit serves", func() bool { return strings.Contains(w.run("curl -s --unix-socket "+path+" http://web/"), "two") })
 				v.served("clients of the path", "one", "two")

@@ -140,7 +140,7 @@ func statusFacts(s control.Status, now time.Time) (list []fact) {
 	at("heartbeat", s.Heartbeat)
 	at("reloaded", s.Reloaded)
 	if !s.Reloaded.IsZero() || s.ReloadGap > 0 {
-		put("reload gap", fmt.Sprintf("%d ms without a worker", s.ReloadGap))
+		put("reload gap", gapText(s.Record))
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Attributes)) {
 		put("attribute", key+"="+s.Attributes[key])

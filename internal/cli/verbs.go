@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -142,10 +143,33 @@ func (o *operator) report(c *cobra.Command, a control.Answer) {
 // gapOf returns for how long a change has left the addresses of a vassal's own without service. At its
 // published ports, and at sockets in the network of the emperor, clients wait. Empty: it has no such address.
 func (o *operator) gapOf(v emperor.Record) string {
-	if !o.changes || v.ReloadGap == 0 || v.Network == nil || len(v.Network.Addresses) == 0 {
+	if !o.changes || v.ReloadGap == 0 || unserved(v) == "" {
 		return ""
 	}
-	return fmt.Sprintf(", %.2f s without service at %s", float64(v.ReloadGap)/1000, v.Network.Addresses[0])
+	return ", " + gapText(v)
+}
+
+// unserved returns the address of the vassal's own that the last change has left without service: no
+// process holds its port. Empty: there is none.
+func unserved(v emperor.Record) string {
+	inPlace := v.Serial > 1 && v.ReloadHeld // the process, and its network, are the ones of before
+	if inPlace || v.Network == nil || len(v.Network.Addresses) == 0 {
+		return ""
+	}
+	return v.Network.Addresses[0].String()
+}
+
+// gapText describes the time in which the last change has left a vassal without a worker.
+func gapText(v emperor.Record) string {
+	took := time.Duration(v.ReloadGap) * time.Millisecond
+	at := unserved(v)
+	switch {
+	case v.ReloadGap > 0 && at != "":
+		return fmt.Sprintf("%.2f s without service at %s", took.Seconds(), at)
+	case v.ReloadHeld:
+		return fmt.Sprintf("connections waited %.2f s", took.Seconds())
+	}
+	return fmt.Sprintf("%d ms without a worker", v.ReloadGap)
 }
 
 // failure returns the error of an operation, or nil when it has succeeded.

@@ -122,6 +122,8 @@ type RecordedTimes struct {
 	// ReloadGap is for how many milliseconds the last reload has left the vassal without a
 	// ready worker.
 	ReloadGap int64 `json:"reload_gap_ms,omitempty"`
+	// ReloadHeld: its sockets were open in that time, and connections to them waited.
+	ReloadHeld bool `json:"reload_held,omitempty"`
 }
 
 // LaunchStep is a part of a launch: the clone, or the connection to the network.
@@ -175,7 +177,7 @@ func (v *vassal) record(o *Options) Record {
 		RecordedTimes: RecordedTimes{
 			FirstRun: v.history.at.firstRun, LastRun: v.history.at.lastRun, Ready: v.history.at.ready, Accepting: v.history.at.accepting, Loyal: v.history.at.loyal,
 			LastAccepting: v.history.at.lastAccepting, LastLoyal: v.history.at.lastLoyal, Heartbeat: v.history.at.heartbeat,
-			Reloaded: v.history.at.reloaded, ReloadGap: v.history.gap.Milliseconds(),
+			Reloaded: v.history.at.reloaded, ReloadGap: v.history.gap.Milliseconds(), ReloadHeld: v.history.gapHeld && v.history.gap > 0,
 		},
 		RecordedReports: RecordedReports{Hooks: slices.Clone(v.history.hookRuns), Status: v.history.status, Phase: v.history.phase},
 	}

@@ -134,6 +134,7 @@ type history struct {
 	ownReload           bool          // the failed one had no order
 	undone              bool          // its workers had been ended for the failed one, and were started again
 	gap                 time.Duration // without workers in its last reload
+	gapHeld             bool          // its launch, or its last reload, found its sockets open: connections waited
 	phase               string        // its own report by sd_notify(3), beside its state
 	waitsFor            string        // while it launches, boots or ends; empty: not known
 	mercy               time.Duration // that the program in its place has requested; zero: none
