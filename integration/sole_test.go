@@ -17,7 +17,7 @@ import (
 // seen describes a process as far as it is the same in both forms of a vassal with the built-in server.
 func (w *world) seen(pid int) []string {
 	w.t.Helper()
-	text := w.run(fmt.Sprintf(`cd /proc/%d; grep -Ev "ctxt|^Name|^Vm|^Rss|Pid:|^Tgid|^NS|^Hugetlb|^Sig[QB]|^Threads|^FDSize|^Cpus|^Mems" status; cat limits oom_score_adj
+	text := w.run(fmt.Sprintf(`cd /proc/%d; grep -Ev "ctxt|^Name|^State|^Vm|^Rss|Pid:|^Tgid|^NS|^Hugetlb|^Sig[QB]|^Threads|^FDSize|^Cpus|^Mems" status; cat limits oom_score_adj
 		grep -v " /proc/" mountinfo | grep -vc " /sys/firmware "; readlink cwd exe ns/*; cut -d" " -f5,6 stat | tr -s 0-9 n; stat -c %%U:%%G . fd/0
 		for f in fd/*; do readlink $f; done | sed 's/[0-9]\{3,\}/n/' | sort -u`, pid))
 	lines := strings.Split(strings.TrimSpace(text), "\n")
