@@ -28,6 +28,7 @@ type row struct {
 	Restarts      int
 	Address, Note string
 	Faulty        bool
+	texts         *texts // has its text, if a page has shown it; nil: it is made each time
 }
 
 // same reports whether the row looks as before: a browser counts the age itself.
@@ -163,9 +164,11 @@ func (s *Site) listPage(r *http.Request) func(context.Context) (view, error) {
 			return view{}, err
 		}
 		found, counts := choose(now, q)
+		s.texts.tidy(len(now.vassals))
 		rows := make([]part, 0, min(len(found), maxRows))
 		for _, v := range found[:min(len(found), maxRows)] {
 			data := rowOf(v, now.cpu)
+			data.texts = &s.texts
 			rows = append(rows, part{data.ID, "row", data})
 		}
 		v := view{Kind: "all", Title: title(now), Live: "live" + strings.TrimPrefix(q.href(), "."), Fixed: q.fixed()}

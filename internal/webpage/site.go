@@ -63,6 +63,7 @@ type Site struct {
 	Log *slog.Logger
 
 	sampler  sampler
+	texts    texts
 	latency  latencies
 	readers  atomic.Int32
 	mistake  atomic.Pointer[string] // in the password file; empty: none

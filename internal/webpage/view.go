@@ -65,8 +65,15 @@ type part struct {
 	Data     any
 }
 
-// html renders the part.
+// html returns the text of the part.
 func (p part) html() (template.HTML, error) {
+	if r, ok := p.Data.(row); ok && r.texts != nil {
+		return r.texts.of(r, p.render)
+	}
+	return p.render()
+}
+
+func (p part) render() (template.HTML, error) {
 	var b strings.Builder
 	err := templates().ExecuteTemplate(&b, p.Template, p.Data)
 	return template.HTML(b.String()), err //nolint:gosec // a template has escaped it
@@ -93,9 +100,11 @@ func (v view) Part(id string) (template.HTML, error) { return v.Parts[id].html()
 func (v view) List(id string) (template.HTML, error) {
 	var b strings.Builder
 	for _, p := range v.Lists[id] {
-		if err := templates().ExecuteTemplate(&b, p.Template, p.Data); err != nil {
+		text, err := p.html()
+		if err != nil {
 			return "", err
 		}
+		b.WriteString(string(text))
 	}
 	return template.HTML(b.String()), nil //nolint:gosec // a template has escaped it
 }
