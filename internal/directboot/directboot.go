@@ -144,7 +144,7 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	if err != nil {
 		return nil, err // the vassal program reports it
 	}
-	env, err := b.environ(r.Environ, login)
+	env, err := b.environ(r.Environ, login, r.Network.Vars())
 	if err != nil {
 		return nil, err
 	}
@@ -228,6 +228,9 @@ func (b *Boot) begin(l *bootlist.List, r emperor.DirectRequest) {
 func (b *Boot) prepare(l *bootlist.List, r emperor.DirectRequest, uid uint32) error {
 	l.Step("prepare mounts")
 	l.Mounts(r.Namespaces)
+	if err := attach(l, r); err != nil {
+		return err
+	}
 	if r.Capabilities != nil {
 		if uid == 0 {
 			return errUnsuited // root keeps some
@@ -250,6 +253,21 @@ func (b *Boot) prepare(l *bootlist.List, r emperor.DirectRequest, uid uint32) er
 		if x.Set {
 			l.Resource(x.resource, x.Soft, x.Hard, b.blamed(x.option))
 		}
+	}
+	return nil
+}
+
+// attach adds the mounts of the network's files. The host has the files below them, which no link can lead elsewhere;
+// the vassal program warns about others, or follows them.
+func attach(l *bootlist.List, r emperor.DirectRequest) error {
+	if r.Network == nil || !r.Namespaces.Has(namespaces.NewMount) {
+		return nil
+	}
+	for _, m := range r.Network.Mounts {
+		if info, err := os.Lstat(m.Target); err != nil || !info.Mode().IsRegular() {
+			return errUnsuited
+		}
+		l.Bind(m.Source, m.Target)
 	}
 	return nil
 }
@@ -289,9 +307,14 @@ func (b *Boot) limit(l *bootlist.List) error {
 	return nil
 }
 
-// environ returns the environment of the program, from the variables that vassals get.
-func (b *Boot) environ(of []string, login accounts.Login) ([]string, error) {
+// environ returns the environment of the program, from the variables that vassals get and the ones of its place in the
+// network.
+func (b *Boot) environ(of []string, login accounts.Login, network []string) ([]string, error) {
 	vars := environ.Without(of, environ.ForOneProcess)
+	for _, v := range network {
+		key, value, _ := strings.Cut(v, "=")
+		vars.Set(key, value)
+	}
 	for _, own := range [][2]string{{"HOME", login.Home}, {"USER", login.Name}, {"LOGNAME", login.Name}} {
 		if vars.Index(own[0]) < 0 {
 			vars.Set(own[0], own[1])

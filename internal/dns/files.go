@@ -34,12 +34,17 @@ func (f *Files) of(vassal string) string {
 	return filepath.Join(f.dir, hex.EncodeToString(sum[:16]))
 }
 
+// mounts returns the mounts of the files of a vassal.
+func (f *Files) mounts(vassal string) []Mount {
+	dir := f.of(vassal)
+	return []Mount{{filepath.Join(dir, "hosts"), HostsFile}, {filepath.Join(dir, "resolv.conf"), ResolverFile}}
+}
+
 // Put writes the files of a vassal, and returns their mounts. A file that is mounted already
 // changes for the vassal at once: it stays the same file.
 func (f *Files) Put(vassal, hosts, resolver string) ([]Mount, error) {
-	dir := f.of(vassal)
-	mounts := []Mount{{filepath.Join(dir, "hosts"), HostsFile}, {filepath.Join(dir, "resolv.conf"), ResolverFile}}
-	err := os.MkdirAll(dir, 0o755) // a cleaner may have removed it
+	mounts := f.mounts(vassal)
+	err := os.MkdirAll(f.of(vassal), 0o755) // a cleaner may have removed it
 	for i, text := range []string{hosts, resolver} {
 		if err == nil {
 			err = rewrite(mounts[i].Source, []byte(text))

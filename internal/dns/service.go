@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,11 +153,8 @@ func (s *Service) update(v *resolving) {
 // Connect returns the files for a vassal, before it starts. An empty mode is the emperor's.
 // Addresses are the vassal's, as far as they are known, and given the nameservers of its network.
 func (s *Service) Connect(vassal string, mode spec.DNS, addresses, given []netip.Addr) ([]Mount, error) {
-	chosen := mode != ""
-	if !chosen {
-		mode = s.config.Mode
-	}
-	if mode == spec.DNSOff || !s.config.Private {
+	chosen, mode := mode != "", s.modeOf(mode)
+	if mode == spec.DNSOff {
 		return nil, nil
 	}
 	choice, hosts, err := s.connect(resolving{row: Vassal{Name: vassal, Addresses: addresses}, mode: mode, chosen: chosen, given: given})
@@ -173,6 +171,23 @@ func (s *Service) Connect(vassal string, mode spec.DNS, addresses, given []netip
 		}
 	}
 	return s.files.Put(vassal, hosts, choice.File())
+}
+
+// modeOf returns the mode of a vassal with the given option.
+func (s *Service) modeOf(mode spec.DNS) spec.DNS {
+	if !s.config.Private {
+		return spec.DNSOff
+	}
+	return cmp.Or(mode, s.config.Mode)
+}
+
+// Mounts returns the mounts of the files that Connect writes for a vassal with the given option. None of the files
+// exists while the vassal is not connected, or when Connect finds no nameserver for it.
+func (s *Service) Mounts(vassal string, mode spec.DNS) []Mount {
+	if s.modeOf(mode) == spec.DNSOff {
+		return nil
+	}
+	return s.files.mounts(vassal)
 }
 
 // connect chooses for a vassal, and returns the text of its file of host names.

@@ -42,6 +42,8 @@ type DirectRequest struct {
 	// emperor.
 	Files        []*os.File
 	Pipe, Orders int
+	// Network is the place in the network that the vassal has when it gets its order. Nil: none.
+	Network *Attachment
 	// Kept and Unbound are the ones of the Request.
 	Kept, Unbound []*os.File
 	// Namespaces are the ones into which the child is cloned, and Keyring: it gets a session keyring.

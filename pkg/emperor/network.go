@@ -22,6 +22,13 @@ type Network interface {
 	Connect(ctx context.Context, r Request, ns netns.NsHandle, lost func(reason string)) (Connection, error)
 }
 
+// Foreseer is a Network that can tell the place of a vassal before its process exists. A Network need not be one.
+type Foreseer interface {
+	// Foresee returns the Attachment that Connect will make, which may only lack its Mounts then. It leases the addresses
+	// as Connect does. Nil: the place depends on more than the request, or there is none; Connect reports the cause.
+	Foresee(r Request) *Attachment
+}
+
 // Connection is the network of one generation of a vassal.
 type Connection interface {
 	// Attachment describes it. It does not block.

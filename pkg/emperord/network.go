@@ -203,10 +203,7 @@ func (g *gathered) forgotten(name string) {
 
 // Connect implements emperor.Network.
 func (n *connections) Connect(ctx context.Context, r emperor.Request, ns netns.NsHandle, lost func(reason string)) (emperor.Connection, error) {
-	wish := r.Network
-	if r.Zerg.Number > 0 { // the vassal that it reinforces has these
-		wish.Publish, wish.Addresses, wish.MAC, wish.Routes = nil, nil, nil, nil
-	}
+	wish := wishOf(r)
 	by := n.link
 	switch wish.Mode.Kind {
 	case spec.CNI:
@@ -225,6 +222,27 @@ func (n *connections) Connect(ctx context.Context, r emperor.Request, ns netns.N
 	}
 	n.list.put(entry, a)
 	return &listed{c, n.list, r.Config.Name, r.Generation}, nil
+}
+
+// wishOf returns the wish of one vassal of several that reinforce each other, or of the only one.
+func wishOf(r emperor.Request) spec.Wish {
+	wish := r.Network
+	if r.Zerg.Number > 0 { // the vassal that it reinforces has these
+		wish.Publish, wish.Addresses, wish.MAC, wish.Routes = nil, nil, nil, nil
+	}
+	return wish
+}
+
+// Foresee implements emperor.Foreseer.
+func (n *connections) Foresee(r emperor.Request) *emperor.Attachment {
+	wish := wishOf(r)
+	link, err := n.stage.Foresee(network.Request{Vassal: r.Config.Name, Generation: r.Generation, Wish: wish})
+	if err != nil {
+		return nil
+	}
+	c := connection{stage: n.stage, link: link, wish: wish, mounts: mountsOf(n.names.Mounts(r.Config.Name, wish.DNS))}
+	a := c.Attachment()
+	return &a
 }
 
 // link connects a vassal by a link of the emperor's. It returns the index of the link on the host.

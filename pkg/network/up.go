@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,11 +25,7 @@ func (s *Stage) Up(ctx context.Context, r Request) (_ *Link, err error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, errTimeout)
 	defer cancel()
-	c := &connecting{stage: s, request: r}
-	c.link = &Link{Vassal: r.Vassal, Generation: r.Generation, Interface: r.Wish.Interface, wish: r.Wish, netns: netns.None(), held: netns.None()}
-	if c.link.Interface == "" {
-		c.link.Interface = spec.DefaultInterface
-	}
+	c := &connecting{stage: s, request: r, link: linkOf(r)}
 	out, back, err := s.sockets.turn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect it to the network: %w", err)
@@ -50,6 +47,26 @@ func (s *Stage) Up(ctx context.Context, r Request) (_ *Link, err error) {
 	}
 	s.observe(WhatUp, began)
 	return c.link, nil
+}
+
+// linkOf returns the link of a request, of which nothing is made.
+func linkOf(r Request) *Link {
+	return &Link{
+		Vassal: r.Vassal, Generation: r.Generation, Interface: cmp.Or(r.Wish.Interface, spec.DefaultInterface), wish: r.Wish,
+		netns: netns.None(), held: netns.None(),
+	}
+}
+
+// Foresee returns the addresses and the names of the link that Up will make, of a vassal whose mode is spec.Routed. It
+// leases the addresses. An error has no effect that Up would not have, and Up returns it too.
+func (s *Stage) Foresee(r Request) (*Link, error) {
+	if r.Wish.Mode.Kind != spec.Routed {
+		return nil, errors.New("the place in the network depends on the host")
+	}
+	l := linkOf(r)
+	l.pool, l.Gateways = s.pool, s.gateways
+	l.HostInterface = s.id.linkName(l.Vassal, l.Generation, 0)
+	return l, l.lease()
 }
 
 var errTimeout = errors.New("it takes too long (emperor-network-timeout)")
@@ -96,24 +113,31 @@ func (c *connecting) leave() {
 
 // lease gives the vassal its addresses, and takes its published ports from the host.
 func (c *connecting) lease(context.Context) error {
-	l, wish := c.link, c.request.Wish
+	l := c.link
 	c.stage.Clients.take(l.Vassal)
 	if l.bridge == 0 {
 		l.pool, l.Gateways = c.stage.pool, c.stage.gateways
 	}
-	if l.pool == nil {
-		return c.stage.ports.hold(l.Vassal, wish.Publish)
+	if l.pool != nil {
+		if err := l.lease(); err != nil {
+			return err
+		}
 	}
+	return c.stage.ports.hold(l.Vassal, l.wish.Publish)
+}
+
+// lease gives the vassal its addresses: of its file, or from the pool.
+func (l *Link) lease() error {
 	addresses, reused, err := l.pool.Lease(l.Vassal)
 	if err != nil {
 		return err
 	}
 	for i, a := range addresses {
-		for _, own := range wish.Addresses {
+		for _, own := range l.wish.Addresses {
 			if own.Is4() != a.Is4() {
 				continue
 			}
-			if err := c.fix(own); err != nil {
+			if err := l.fix(own); err != nil {
 				return err
 			}
 			addresses[i] = own
@@ -126,14 +150,13 @@ func (c *connecting) lease(context.Context) error {
 	if reused {
 		forgetConnections(l.Addresses)
 	}
-	return c.stage.ports.hold(l.Vassal, wish.Publish)
+	return nil
 }
 
 // fix gives the vassal an address of its file. It must lead to the vassal.
-func (c *connecting) fix(own netip.Addr) error {
+func (l *Link) fix(own netip.Addr) error {
 	within := func(p netip.Prefix) bool { return p.Contains(own) }
-	l := c.link
-	if slices.Contains(l.Gateways, own) || !slices.ContainsFunc(l.pool.Prefixes(), within) && !slices.ContainsFunc(c.request.Wish.Routes, within) {
+	if slices.Contains(l.Gateways, own) || !slices.ContainsFunc(l.pool.Prefixes(), within) && !slices.ContainsFunc(l.wish.Routes, within) {
 		return fmt.Errorf("network-address = %s is no vassal's address in the pool %s "+
 			"(network-route = a prefix with it, or emperor-network-pool)", own, l.pool.Prefixes())
 	}

@@ -23,6 +23,25 @@ type ownBoot struct {
 	by      emperor.DirectBoot // nil: the vassal program boots it
 	list    *bootlist.List     // nil: there is none, or its program runs
 	refused *wire.Notice       // about the call that failed; nil: none has
+	// foreseen is the place in the network that the list takes for granted. Nil: none.
+	foreseen *emperor.Attachment
+}
+
+// errMoved is the error of a list that was made for another place in the network.
+var errMoved = errors.New("its place in the network has changed while it started (the vassal program boots it next time)")
+
+// fits returns an error when a list was made for another place in the network than the child has got. Files that the
+// network has not written are no difference: the list leaves them out.
+func (b *ownBoot) fits(is *emperor.Attachment) error {
+	if is == nil && b.foreseen == nil {
+		return nil
+	}
+	if is == nil || b.foreseen == nil || !slices.Equal(is.Vars(), b.foreseen.Vars()) ||
+		len(is.Mounts) > 0 && !slices.Equal(is.Mounts, b.foreseen.Mounts) {
+		b.by.Failed()
+		return errMoved
+	}
+	return nil
 }
 
 // announce logs the sockets of a boot whose program comes next, as the vassal program does.
@@ -101,7 +120,7 @@ func (b birth) begin(ctx context.Context, cgroup int) (err error) {
 			return l.cloneError(err)
 		}
 		b.request.Log.Debug("the vassal program boots it", "cause", err)
-		boot.by, boot.list = nil, nil
+		*boot = ownBoot{}
 	}
 	env := append(l.Environ.ofProgram(), termlog.MarksEnv+"=1")
 	if c.ends.notify != nil {
@@ -126,6 +145,12 @@ func (b birth) direct(ctx context.Context, kept, unbound []*os.File) *bootlist.L
 		Environ: l.Environ.ofVassals(), Files: b.ends, Pipe: pipeFD, Orders: orderFD, Namespaces: b.clone, Keyring: l.Rights.Keyring, Deathsig: deathSignal,
 		Capabilities: l.Rights.Capabilities, Kept: kept, Unbound: unbound,
 	}
+	if r.Network.Connects() {
+		if request.Network = l.foresee(r); request.Network == nil {
+			return nil
+		}
+		b.child.boot.foreseen = request.Network
+	}
 	if b.child.ends.notify != nil {
 		request.Notify = b.child.ends.notify.path
 	}
@@ -139,6 +164,15 @@ func (b birth) direct(ctx context.Context, kept, unbound []*os.File) *bootlist.L
 		return nil
 	}
 	return list
+}
+
+// foresee returns the place in the network that a vassal will have. Nil: it is not known before.
+func (l *Launcher) foresee(r emperor.Request) *emperor.Attachment {
+	f, ok := l.Network.(emperor.Foreseer)
+	if !ok {
+		return nil
+	}
+	return f.Foresee(r)
 }
 
 func closeFiles(list []*os.File) {
@@ -155,7 +189,7 @@ func (b birth) suits() bool {
 		return false
 	case b.clone&(namespaces.NewUser|namespaces.NewTime) != 0, l.Rights.IDs != nil:
 		return false // the parent writes the maps, and checks the time
-	case r.Socket != nil, r.Zerg.Number > 0, r.Templates != nil, r.Network.Connects():
+	case r.Socket != nil, r.Zerg.Number > 0, r.Templates != nil:
 		return false
 	case len(l.Hooks.sent(r)) > 0, l.Hooks.Libraries.Wanted(), !l.Programs.Wrappers.None():
 		return false

@@ -121,6 +121,19 @@ func (l *List) empty(at arg, d demand) *call {
 	return l.add(why, d, unix.SYS_MOUNT, kind, at, kind, number(viewFlags), l.text("mode=0,size=4k"))
 }
 
+// Bind mounts a file read-only on another one, if the first one exists when the child comes to it. Only root may change the
+// files of both paths.
+func (l *List) Bind(source, target string) {
+	from, at, flags := l.text(source), l.text(target), number(unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_REMOUNT)
+	why := because("cannot mount %q on %q", source, target)
+	found := l.add(why, unless, unix.SYS_FACCESSAT2, number(atCwd), from, number(unix.F_OK), number(0))
+	found.result, found.skip = uint64(unix.ENOENT), 1
+	l.add(nil, unless, unix.SYS_GETPID).skip = 3 // it is missing
+	l.add(why, succeeds, unix.SYS_MOUNT, from, at, number(0), number(unix.MS_BIND))
+	l.add(why, succeeds, unix.SYS_MOUNT, number(0), at, number(0), flags)
+	l.add(why, refused, unix.SYS_FACCESSAT2, number(atCwd), at, number(unix.W_OK), number(0)).result = uint64(unix.EROFS)
+}
+
 // checkProc checks that /proc is procfs, and shows the child as the first process of its namespace.
 func (l *List) checkProc(path arg) {
 	status := l.bytes(make([]byte, statfsSize))
