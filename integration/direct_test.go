@@ -77,6 +77,50 @@ func TestBothBootsGiveTheSame(t *testing.T) {
 	}
 }
 
+// A vassal with a network of its own finds the same inside after both boots: its variables, its files of names, and its
+// address, to which its sockets are bound.
+func TestBothBootsGiveTheSameNetwork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	own := map[string]string{"list": "10.142.0.10", "program": "10.142.0.11", "server": "10.142.0.12"}
+	user := func(who string) []string {
+		return []string{"uid = 4001", "gid = 4001", "network-address = " + own[who], "http-socket = " + own[who] + ":8085"}
+	}
+	show := func(who string) string {
+		at := w.path("s/" + who)
+		return "unprivileged-binary-patch-arg = sh -c 'exec >" + at + ".new; env | grep ^UWSGI_VASSAL_ | sort; cat /etc/resolv.conf; grep " + who + " /etc/hosts; " +
+			"grep -E \" /etc/(hosts|resolv.conf) \" /proc/self/mountinfo | cut -d\" \" -f6; mv " + at + ".new " + at + "; exec sleep 1000000'"
+	}
+	w.vassal("list.ini", append(user("list"), show("list"))...)
+	w.vassal("program.ini", append(user("program"), show("program"), "exec-as-root = true")...)
+	w.vassal("server.ini", append(user("server"), fmt.Sprintf(pages, w.path("s")))...)
+	w.write("s/page", "a page\n")
+	e := w.start(append(routedArgs, "--emperor-network-dns", "names")...)
+	e.await("list.ini", "listening http-socket="+own["list"]+":8085") // its words differ from the vassal program's
+	e.await("server.ini", "listening http-socket="+own["server"]+":8085")
+	e.running("list.ini")
+	e.running("server.ini")
+	e.running("program.ini")
+	shown := map[string]string{}
+	for _, who := range []string{"list", "program"} {
+		n := w.attachment(who).Network
+		shown[who] = strings.NewReplacer(n.Host, "HOST", n.Addresses[0].String()+"\n", "ADDRESS\n", n.Addresses[0].String()+"\t", "ADDRESS\t",
+			n.Addresses[0].String()+" ", "ADDRESS ", n.Addresses[1].String(), "ADDRESS6", who, "NAME").Replace(w.shown(who))
+	}
+	if shown["list"] != shown["program"] {
+		t.Errorf("by the list:\n%s\nby the program:\n%s", shown["list"], shown["program"])
+	}
+	for _, part := range []string{"UWSGI_VASSAL_ADDRESS=ADDRESS\n", "_ADDRESS6=ADDRESS6\n", "_HOST_INTERFACE=HOST\n", "_INTERFACE=eth0\n", "nameserver 10.142.0.1\n", "ro,nosuid,nodev,noexec"} {
+		if !strings.Contains(shown["list"], part) {
+			t.Errorf("%q is missing in %s", part, shown["list"])
+		}
+	}
+	if got := browse(w.holder.Process.Pid, own["server"]+":8085"); got != "a page\n" {
+		t.Errorf("the built-in server: %q", got)
+	}
+	e.stop(syscall.SIGTERM)
+}
+
 // The process that forks is killed, and stopped: vassals live on, and new ones start.
 func TestForkerDies(t *testing.T) {
 	t.Parallel()

@@ -265,7 +265,7 @@ func TestNetworkChangesBeside(t *testing.T) {
 		t.Errorf("the old port: %q", got)
 	}
 	e.undisturbed("shop.ini", pid)
-	w.site("shop.ini", "network-publish = 8003:8080", "processes = 2")
+	w.site("shop.ini", "network-publish = 8003:8080", "add-header = A: b")
 	e.await("shop.ini", "reloading -> running")
 	e.running("shop.ini") // the same line: the next one is of the next process
 	if got := browse(far, "198.18.0.1:8003"); got != "a page\n" {

@@ -2,15 +2,19 @@ package directboot
 
 import (
 	"errors"
+	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // bootOf returns the boot of a text; nil: it needs the vassal program.
@@ -148,8 +152,30 @@ func TestEnviron(t *testing.T) {
 	if err != nil || who.UID != 0 {
 		t.Fatal(err)
 	}
-	got, err := b.environ(append(request().Environ, "HOME=/x"), login)
+	got, err := b.environ(append(request().Environ, "HOME=/x"), login, nil)
 	if want := []string{"A=1", "HOME=/x", "LOGNAME=root", "PATH=/usr/bin:/bin", "USER=root"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v; want %q", got, err, want)
+	}
+}
+
+// A vassal in the network has the variables of its place, which its file can change. Its files of names are mounted over
+// regular files only.
+func TestNetwork(t *testing.T) {
+	b := bootOf(t, runs, "uid = 4001", "gid = 4001", "unenv = UWSGI_VASSAL_GATEWAY")
+	r, dir := request(), t.TempDir()
+	r.Network = &emperor.Attachment{Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.7")}, Gateways: []netip.Addr{netip.MustParseAddr("10.0.0.1")}, Interface: "eth0"}
+	env, err := b.environ(r.Environ, accounts.Login{}, r.Network.Vars())
+	if err != nil || !slices.Contains(env, "UWSGI_VASSAL_ADDRESS=10.0.0.7") || !slices.Contains(env, "UWSGI_VASSAL_INTERFACE=eth0") || slices.Contains(env, "UWSGI_VASSAL_GATEWAY=10.0.0.1") {
+		t.Errorf("%q, %v", env, err)
+	}
+	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Symlink(file, link)); err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]error{file: nil, link: errUnsuited, filepath.Join(dir, "none"): errUnsuited} {
+		r.Network.Mounts = []wire.Mount{{Source: "/run/hosts", Target: target}}
+		if _, err := b.List(r); !errors.Is(err, want) {
+			t.Errorf("%s: %v", target, err)
+		}
 	}
 }

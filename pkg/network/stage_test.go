@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -271,7 +272,14 @@ func TestRouted(t *testing.T) {
 	before := settled(t)
 	s := openStage(t, nil)
 	a, b := newNetns(t), newNetns(t)
+	foreseen, err := s.Foresee(Request{Vassal: "a.ini", Generation: 1, Wish: spec.Wish{Mode: spec.Mode{Kind: spec.Routed}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	la := up(t, s, "a.ini", a, routed(t, "8001:8080", "8053:5353/udp"))
+	if !slices.Equal(foreseen.Addresses, la.Addresses) || !slices.Equal(foreseen.Gateways, la.Gateways) || foreseen.HostInterface != la.HostInterface || foreseen.Interface != la.Interface {
+		t.Errorf("foreseen was %+v, and it has %+v", foreseen, la)
+	}
 	lb := up(t, s, "b.ini", b, spec.Wish{Mode: spec.Mode{Kind: spec.Routed}, Allow: []spec.Allowance{{Prefix: netip.MustParsePrefix("198.18.0.2/32"), Port: 8080, Protocol: spec.TCP}}})
 	host := here(t)
 	serve(t, a, 8080, "a")

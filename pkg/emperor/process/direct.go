@@ -189,6 +189,8 @@ func (b birth) suits() bool {
 		return false
 	case b.clone&(namespaces.NewUser|namespaces.NewTime) != 0, l.Rights.IDs != nil:
 		return false // the parent writes the maps, and checks the time
+	case r.Joins(), r.Guest.Elsewhere():
+		return false // a thread in those namespaces clones it
 	case r.Socket != nil, r.Zerg.Number > 0, r.Templates != nil:
 		return false
 	case len(l.Hooks.sent(r)) > 0, l.Hooks.Libraries.Wanted(), !l.Programs.Wrappers.None():

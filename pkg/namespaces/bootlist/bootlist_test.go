@@ -200,6 +200,40 @@ done | sort -u; ls /sys/fs/cgroup`
 	}
 }
 
+// A file is mounted read-only on another one, if it exists. The calls after it are made in both cases.
+func TestBind(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	file := func(name string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(name+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	source, target, other := file("source"), file("target"), file("other")
+	c := begin(t, newForker(t), all, func(l *List) {
+		l.Mounts(all)
+		l.Bind(source, target)
+		l.Bind(filepath.Join(dir, "missing"), other)
+		l.Enter("/usr", because("enter"))
+		l.Exec("/bin/sh", []string{"sh", "-c", `cat "$@"; echo x 2>/dev/null >>"$1" && echo written; pwd`, "sh", target, other}, []string{"PATH=/bin:/usr/bin"}, because("exec"))
+	})
+	if text, status := c.end(); status.Code != 0 || text != "source\nother\n/usr\n" {
+		t.Errorf("%q, %v", text, status)
+		t.Log(c.failed())
+	}
+	c = begin(t, newForker(t), all, func(l *List) {
+		l.Step("prepare mounts")
+		l.Mounts(all)
+		l.Bind(source, filepath.Join(dir, "missing"))
+		l.Exec("/bin/true", []string{"true"}, nil, because("exec"))
+	})
+	if _, status := c.end(); status.Code != 1 {
+		t.Errorf("without a target: %v", status)
+	}
+}
+
 // A child has no other capabilities than the limit allows, also in its bounding set.
 func TestBound(t *testing.T) {
 	needRoot(t)
