@@ -236,7 +236,7 @@ func wishOf(r emperor.Request) spec.Wish {
 // Foresee implements emperor.Foreseer.
 func (n *connections) Foresee(r emperor.Request) *emperor.Attachment {
 	wish := wishOf(r)
-	link, err := n.stage.Foresee(network.Request{Vassal: r.Config.Name, Generation: r.Generation, Wish: wish})
+	link, err := network.Foresee(n.stage, network.Request{Vassal: r.Config.Name, Generation: r.Generation, Wish: wish})
 	if err != nil {
 		return nil
 	}

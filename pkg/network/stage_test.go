@@ -272,7 +272,7 @@ func TestRouted(t *testing.T) {
 	before := settled(t)
 	s := openStage(t, nil)
 	a, b := newNetns(t), newNetns(t)
-	foreseen, err := s.Foresee(Request{Vassal: "a.ini", Generation: 1, Wish: spec.Wish{Mode: spec.Mode{Kind: spec.Routed}}})
+	foreseen, err := Foresee(s, Request{Vassal: "a.ini", Generation: 1, Wish: spec.Wish{Mode: spec.Mode{Kind: spec.Routed}}})
 	if err != nil {
 		t.Fatal(err)
 	}

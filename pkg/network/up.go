@@ -59,7 +59,7 @@ func linkOf(r Request) *Link {
 
 // Foresee returns the addresses and the names of the link that Up will make, of a vassal whose mode is spec.Routed. It
 // leases the addresses. An error has no effect that Up would not have, and Up returns it too.
-func (s *Stage) Foresee(r Request) (*Link, error) {
+func Foresee(s *Stage, r Request) (*Link, error) {
 	if r.Wish.Mode.Kind != spec.Routed {
 		return nil, errors.New("the place in the network depends on the host")
 	}

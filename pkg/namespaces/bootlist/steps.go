@@ -77,7 +77,7 @@ func (l *List) Mounts(made namespaces.Flags) {
 	proc, path := l.text("proc"), l.text("/proc")
 	l.add(because("cannot mount /proc"), succeeds, unix.SYS_MOUNT, proc, path, proc, number(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC))
 	l.checkProc(path)
-	l.hide("/proc/acpi", "/proc/asound", "/proc/scsi")
+	hide(l, "/proc/acpi", "/proc/asound", "/proc/scsi")
 }
 
 // viewFlags are mount flags of kernel file systems that only show.
@@ -104,7 +104,7 @@ func (l *List) sys(cgroups bool) {
 }
 
 // hide mounts an empty directory without permissions on directories. Missing ones are left out.
-func (l *List) hide(paths ...string) {
+func hide(l *List, paths ...string) {
 	for _, path := range paths {
 		c := l.empty(l.text(path), unless)
 		c.result = uint64(unix.ENOENT)
