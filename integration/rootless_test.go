@@ -51,8 +51,10 @@ func TestRootlessUsers(t *testing.T) {
 	w.run("mount --bind " + w.path("sub") + " /etc/subuid && mount --bind " + w.path("sub") + " /etc/subgid && mkdir -p /run/user/4001 && chown 4001:4001 /run/user/4001 " + w.vassals)
 	program := w.programs("bin", 0o755) + "/emperor"
 	start := func(args ...string) *emperor {
-		all := append([]string{"--reuid=4001", "--regid=4001", "--clear-groups", "unshare", "--user", "--map-root-user", "--map-auto", "--mount", program,
-			"--emperor-log-format", "json", "--runtime-dir=/run/user/4001/emperor", "--state-dir=/run/user/4001/state"}, args...)
+		all := append([]string{
+			"--reuid=4001", "--regid=4001", "--clear-groups", "unshare", "--user", "--map-root-user", "--map-auto", "--mount", program,
+			"--emperor-log-format", "json", "--runtime-dir=/run/user/4001/emperor", "--state-dir=/run/user/4001/state",
+		}, args...)
 		return w.launch(w.inside("setpriv", append(all, w.vassals)...))
 	}
 	w.owned(w.vassals+"/a.ini", 4001, ini("uid = 33", "gid = 33", "command = sh -c 'id -u; exec sleep 1000000'"))
