@@ -12,7 +12,8 @@ import (
 )
 
 // paged calls print with the output of a command in a pager, if the output is a terminal:
-// $EMPEROR_PAGER, $PAGER or less. An empty variable, or cat, means none.
+// $EMPEROR_PAGER, $PAGER or less. An empty variable, cat, or a
+// program that the shell cannot execute means none.
 func paged(c *cobra.Command, print func() error) error {
 	pager := pagerOf(os.LookupEnv)
 	if _, _, terminal := screen(); !terminal || pager == "" || c.OutOrStdout() != os.Stdout {
@@ -30,11 +31,20 @@ func paged(c *cobra.Command, print func() error) error {
 	c.SetOut(in)
 	err = print()
 	_ = in.Close()
-	_ = p.Wait() // its result is the operator's own
+	if missing(p.Wait()) {
+		c.SetOut(os.Stdout)
+		return print()
+	}
 	if errors.Is(err, syscall.EPIPE) {
 		return nil // the operator has seen enough
 	}
 	return err
+}
+
+// missing reports whether the shell has not executed a pager, whose other results are the operator's own.
+func missing(result error) bool {
+	exit, ok := errors.AsType[*exec.ExitError](result)
+	return ok && (exit.ExitCode() == exitNotFound || exit.ExitCode() == exitNotExecutable)
 }
 
 // pagerOf returns the command of the pager. Empty: none.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os/exec"
 	"slices"
 	"testing"
 )
@@ -30,6 +31,15 @@ func TestPagerEnviron(t *testing.T) {
 	} {
 		if got := pagerEnviron(tt.environ); !slices.Equal(got, tt.want) {
 			t.Errorf("%q: %q, want %q", tt.environ, got, tt.want)
+		}
+	}
+}
+
+// A pager that the shell cannot execute is told apart from one that the operator has left.
+func TestMissingPager(t *testing.T) {
+	for command, want := range map[string]bool{"exec /no/such": true, "exec /etc": true, "exit 3": false, "kill -9 $$": false, "true": false} {
+		if got := missing(exec.Command("sh", "-c", command).Run()); got != want {
+			t.Errorf("%s: missing is %v", command, got)
 		}
 	}
 }
