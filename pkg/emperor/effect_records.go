@@ -31,7 +31,7 @@ func recordLaunch(o *Options, v *vassal) {
 	v.outcome.renews, v.run.answer, v.run.adjusting = false, reloadAnswer{}, false
 	failed := ""
 	if v.reverted() {
-		failed = v.history.reloadError
+		failed = v.history.reload.err
 	}
 	v.history = v.history.next(failed)
 }
@@ -39,7 +39,7 @@ func recordLaunch(o *Options, v *vassal) {
 // recordOrder begins the record of a reload.
 func recordOrder(_ *Options, v *vassal) {
 	v.run.serial++
-	v.run.ordered, v.history.reloadError, v.history.ownReload, v.history.undone, v.history.gap = v.wish.wanted, "", false, false, 0
+	v.run.ordered, v.history.reload = v.wish.wanted, lastReload{held: v.history.reload.held}
 	v.run.answer = reloadAnswer{}
 	v.outcome.churn.excused = false
 }
@@ -52,19 +52,19 @@ func recordTaken(_ *Options, v *vassal) {
 // recordTakenLate records a reload that has taken effect although its answer came too late: an
 // old worker may take its whole mercy, and a new one its time to be ready.
 func recordTakenLate(o *Options, v *vassal) {
-	v.history.reloadError, v.run.answer = "", reloadAnswer{}
+	v.history.reload.err, v.run.answer = "", reloadAnswer{}
 	recordTaken(o, v)
 	v.note(AboutReload, "it has reloaded after all")
 }
 
 func recordRefusal(_ *Options, v *vassal) {
 	v.outcome.refused = v.run.ordered.Version
-	v.history.reloadError, v.history.undone = v.run.answer.text, v.run.answer.undone
+	v.history.reload.err, v.history.reload.undone = v.run.answer.text, v.run.answer.undone
 }
 
 func recordNoAnswer(_ *Options, v *vassal) {
 	v.outcome.refused = v.run.ordered.Version
-	v.history.reloadError, v.run.answer.missing = errNoAnswer.Error(), true
+	v.history.reload.err, v.run.answer.missing = errNoAnswer.Error(), true
 }
 
 // recordUnable notes why a reload needs a new process.
@@ -119,7 +119,7 @@ func recordPause(o *Options, v *vassal) {
 // recordBridge notes how long a change has left the vassal without a process.
 func recordBridge(_ *Options, v *vassal) {
 	if !v.outcome.gapFrom.IsZero() {
-		v.history.gap = time.Since(v.outcome.gapFrom)
+		v.history.reload.gap = time.Since(v.outcome.gapFrom)
 	}
 	v.outcome.gapFrom = time.Time{}
 }

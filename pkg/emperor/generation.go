@@ -23,7 +23,7 @@ func (e *Emperor) launch(v *vassal) {
 			r.Host = host.run.process
 		}
 	}
-	v.history.gapHeld = len(v.run.kept) > 0 || v.demand.activation != nil
+	v.history.reload.held = len(v.run.kept) > 0 || v.demand.activation != nil
 	held := v.holdsSockets()
 	if !held {
 		v.run.kept = nil
@@ -48,7 +48,7 @@ func (e *Emperor) launch(v *vassal) {
 // does not have; empty: none.
 func (h *history) next(reloadError string) history {
 	return history{
-		reloadError: reloadError, exit: h.exit, launches: h.launches, hookRuns: h.hookRuns,
+		reload: lastReload{err: reloadError}, exit: h.exit, launches: h.launches, hookRuns: h.hookRuns,
 		at: moments{
 			exited: h.at.exited, firstRun: h.at.firstRun, lastRun: h.at.lastRun, lastAccepting: h.at.lastAccepting, lastLoyal: h.at.lastLoyal,
 		},

@@ -89,7 +89,7 @@ func inputOfNotice(o *Options, v *vassal, n wire.Notice) Input {
 	v.history.inside.usesOrders = true
 	switch {
 	case n.Kind == wire.Gap:
-		v.history.gap, v.history.gapHeld = max(0, n.Gap), len(v.history.listening) > 0
+		v.history.reload.gap, v.history.reload.held = max(0, n.Gap), len(v.history.listening) > 0
 	case n.Kind == wire.Status:
 		v.setStatus(text)
 	case n.Kind == wire.Workers && n.Deaths != nil:
@@ -154,12 +154,12 @@ func recordOwnReload(_ *Options, v *vassal) {
 	switch kind := v.run.answer.kind; {
 	case kind == wire.Failed && text != "":
 		v.noteFrom(AboutReload, "cannot reload: %s", text)
-		if v.history.reloadError == "" || v.history.ownReload {
-			v.history.reloadError, v.history.ownReload = text, true
+		if v.history.reload.err == "" || v.history.reload.own {
+			v.history.reload.err, v.history.reload.own = text, true
 		}
-	case kind == wire.Ready && v.history.ownReload:
+	case kind == wire.Ready && v.history.reload.own:
 		v.noteFrom(AboutReload, "it has reloaded")
-		v.history.reloadError, v.history.ownReload = "", false
+		v.history.reload.err, v.history.reload.own = "", false
 	}
 }
 

@@ -81,13 +81,13 @@ func (e *Emperor) adjusted(v *vassal) {
 	case continueAnew:
 		e.replaceProcess(v)
 	case continueRefused:
-		v.outcome.refused, v.history.reloadError = x.plan.Version, x.err.Error()
+		v.outcome.refused, v.history.reload.err = x.plan.Version, x.err.Error()
 		v.log.Error("cannot change "+x.about+"; the vassal continues as before", "error", x.err)
 		v.note(AboutReload, "cannot change %s: %v", x.about, x.err)
 	case continueReload:
 		e.input(v, Refresh)
 	case continueDone:
-		v.outcome.refused, v.history.reloadError, v.history.at.reloaded = monitor.Version{}, "", time.Now()
+		v.outcome.refused, v.history.reload.err, v.history.at.reloaded = monitor.Version{}, "", time.Now()
 		v.run.config = x.plan
 		v.log.Info(x.about+x.have()+"changed", "config", v.run.config.Version.Short())
 		v.setFault(nil)

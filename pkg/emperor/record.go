@@ -171,13 +171,13 @@ func (v *vassal) record(o *Options) Record {
 		RecordedProcess: RecordedProcess{Generation: v.run.generation},
 		RecordedConfig: RecordedConfig{
 			Config: v.run.config.Version.Short(), Serial: v.run.serial, Reloads: v.run.reloads,
-			Fault: v.wish.fault, FaultSince: v.wish.faultSince, ReloadError: v.history.reloadError,
+			Fault: v.wish.fault, FaultSince: v.wish.faultSince, ReloadError: v.history.reload.err,
 		},
 		RecordedExit: RecordedExit{Launches: v.history.launches, Failures: v.outcome.failures, Exited: v.history.at.exited},
 		RecordedTimes: RecordedTimes{
 			FirstRun: v.history.at.firstRun, LastRun: v.history.at.lastRun, Ready: v.history.at.ready, Accepting: v.history.at.accepting, Loyal: v.history.at.loyal,
 			LastAccepting: v.history.at.lastAccepting, LastLoyal: v.history.at.lastLoyal, Heartbeat: v.history.at.heartbeat,
-			Reloaded: v.history.at.reloaded, ReloadGap: v.history.gap.Milliseconds(), ReloadHeld: v.history.gapHeld && v.history.gap > 0,
+			Reloaded: v.history.at.reloaded, ReloadGap: v.history.reload.gap.Milliseconds(), ReloadHeld: v.history.reload.held && v.history.reload.gap > 0,
 		},
 		RecordedReports: RecordedReports{Hooks: slices.Clone(v.history.hookRuns), Status: v.history.status, Phase: v.history.phase},
 	}

@@ -119,10 +119,10 @@ func takenLate(e *Emperor, v *vassal) {
 // refused reports a failed reload, and checks whether a newer configuration waits.
 func (e *Emperor) refused(v *vassal) {
 	what := "cannot reload; the vassal continues as before"
-	if v.history.undone {
+	if v.history.reload.undone {
 		what = "cannot reload; the old configuration was started again"
 	}
-	v.log.Error(what, "error", v.history.reloadError, "serial", v.run.serial)
+	v.log.Error(what, "error", v.history.reload.err, "serial", v.run.serial)
 	v.arm(e.options.Backoff.Reset)
 	if !v.run.ordered.sameLive(v.run.config) {
 		v.realign()

@@ -20,7 +20,7 @@ func (v *vassal) recordExit(stopped bool) {
 		v.outcome.proven = v.run.config
 	}
 	if !v.reverted() {
-		v.history.reloadError = ""
+		v.history.reload.err = ""
 	}
 }
 
@@ -56,14 +56,14 @@ func (v *vassal) refuseEdit() {
 		why = v.history.exit.why()
 	}
 	v.outcome.refused, v.outcome.failures = v.run.config.Version, 0
-	v.history.reloadError, v.history.undone = fmt.Sprintf("the edit at %s did not become ready: %s; the configuration before it runs",
+	v.history.reload.err, v.history.reload.undone = fmt.Sprintf("the edit at %s did not become ready: %s; the configuration before it runs",
 		time.Unix(0, v.run.config.Version.Touched).Format(time.TimeOnly), why), true
 }
 
 // revert launches the configuration before an edit that did not become ready.
 func (e *Emperor) revert(v *vassal) {
-	v.log.Error("cannot take the edit over; starting the configuration before it again", "error", v.history.reloadError)
-	v.note(AboutReload, "%s", v.history.reloadError)
+	v.log.Error("cannot take the edit over; starting the configuration before it again", "error", v.history.reload.err)
+	v.note(AboutReload, "%s", v.history.reload.err)
 	e.line.add(v)
 }
 
@@ -76,7 +76,7 @@ func (e *Emperor) refresh(v *vassal) {
 	case v.wish.wanted.Version.Hash == v.run.config.Version.Hash:
 		e.input(v, Refresh)
 	default:
-		v.history.reloadError = ""
+		v.history.reload.err = ""
 		e.applyWanted(v)
 	}
 }

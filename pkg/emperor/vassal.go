@@ -120,29 +120,35 @@ type insides struct {
 	landlocks  wire.Landlocks // that restrict it
 }
 
+// lastReload is the result of a vassal's last reload; zero: there was none, or it succeeded without a gap.
+type lastReload struct {
+	err    string        // of the failed one; empty: it did not fail
+	own    bool          // the failed one had no order
+	undone bool          // its workers had been ended for the failed one, and were started again
+	gap    time.Duration // without workers
+	held   bool          // it, or the launch, found the sockets open: connections waited
+}
+
 // history is the information about a vassal for people and programs; no decision depends on
 // it.
 type history struct {
-	at                  moments
-	inside              insides
-	loss                networkLoss
-	cause               error         // of the last failed launch
-	exit                *Exit         // of the last process
-	pause               time.Duration // after a failure, and when it ends:
-	pauseUntil          time.Time
-	status, reloadError string
-	ownReload           bool          // the failed one had no order
-	undone              bool          // its workers had been ended for the failed one, and were started again
-	gap                 time.Duration // without workers in its last reload
-	gapHeld             bool          // its launch, or its last reload, found its sockets open: connections waited
-	phase               string        // its own report by sd_notify(3), beside its state
-	waitsFor            string        // while it launches, boots or ends; empty: not known
-	mercy               time.Duration // that the program in its place has requested; zero: none
-	deaths              wire.Deaths
-	listening           []string // addresses of its fallback; nil: not known
-	fallback            string   // that it runs on, with the reason; empty: none
-	launches            int
-	hookRuns            []HookRun // the newest last
+	at         moments
+	inside     insides
+	loss       networkLoss
+	cause      error         // of the last failed launch
+	exit       *Exit         // of the last process
+	pause      time.Duration // after a failure, and when it ends:
+	pauseUntil time.Time
+	reload     lastReload
+	status     string
+	phase      string        // its own report by sd_notify(3), beside its state
+	waitsFor   string        // while it launches, boots or ends; empty: not known
+	mercy      time.Duration // that the program in its place has requested; zero: none
+	deaths     wire.Deaths
+	listening  []string // addresses of its fallback; nil: not known
+	fallback   string   // that it runs on, with the reason; empty: none
+	launches   int
+	hookRuns   []HookRun // the newest last
 }
 
 // input looks up the transition, moves the vassal and carries out the effects: the ones of its passages first,

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -86,29 +87,33 @@ func (p *place) idmap(owners *os.File) error {
 	return os.NewSyscallError("mount_setattr", err)
 }
 
-// fileSystems names the file systems of the source of a bind, as /proc/self/mountinfo does.
+// fileSystems names the file systems of the source of a bind, by the mounts of this process.
 func (p *place) fileSystems() string {
-	text, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := mountinfo.GetMounts(nil)
 	if err != nil {
 		return "of " + p.Source
 	}
-	source := filepath.Clean(p.Source)
+	return p.fileSystemsIn(mounts)
+}
+
+// fileSystemsIn names the file system on which the source of a bind lies, and the ones below it that a recursive bind
+// has as well. Of two mounts at one place, the later one hides the earlier one.
+func (p *place) fileSystemsIn(mounts []*mountinfo.Info) string {
+	source := withSlash(filepath.Clean(p.Source))
 	kind, at, below := "", "", ""
-	for line := range strings.Lines(string(text)) {
-		before, after, _ := strings.Cut(line, " - ")
-		fields, of := strings.Fields(before), strings.Fields(after)
-		if len(fields) < 5 || len(of) == 0 {
-			continue
-		}
-		switch point := strings.TrimSuffix(fields[4], "/") + "/"; {
-		case strings.HasPrefix(source+"/", point) && len(point) >= len(at):
-			kind, at = of[0], point
-		case p.Recursive && strings.HasPrefix(point, source+"/"):
-			below += ", or " + of[0] + " at " + fields[4]
+	for _, m := range mounts {
+		switch point := withSlash(m.Mountpoint); {
+		case strings.HasPrefix(source, point) && len(point) >= len(at):
+			kind, at = m.FSType, point
+		case p.Recursive && strings.HasPrefix(point, source):
+			below += ", or " + m.FSType + " at " + m.Mountpoint
 		}
 	}
-	return kind + " at " + strings.TrimSuffix(at, "/") + below
+	return kind + " at " + filepath.Clean(at) + below
 }
+
+// withSlash returns a path with one slash at its end.
+func withSlash(path string) string { return strings.TrimSuffix(path, "/") + "/" }
 
 // userNamespace makes a user namespace with maps, without a process in it.
 func userNamespace(ids *IDs) (*os.File, error) {

@@ -323,7 +323,7 @@ func unmount(target string, flags int) error {
 // mountsBelow lists the mount points under a directory in an order in which they can be unmounted. The order of the kernel's list
 // does not say which mount lies on which.
 func mountsBelow(dir string) ([]string, error) {
-	inside := strings.TrimSuffix(filepath.Clean(dir), "/") + "/"
+	inside := withSlash(filepath.Clean(dir))
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
 		return !strings.HasPrefix(m.Mountpoint, inside), false
 	})
