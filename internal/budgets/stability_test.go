@@ -93,23 +93,86 @@ func TestStablePackagesShowNoExperimentalTypes(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, used := range shown(file) {
-				if slices.Contains(experimental, used) {
-					t.Errorf("%s: an exported name has a type of %s", path, used)
+				if slices.Contains(experimental, used.dir) {
+					t.Errorf("%s: an exported name has a type of %s", path, used.dir)
 				}
 			}
 		}
 	}
 }
 
-// shown returns the packages of this module whose types are in exported declarations.
-func shown(file *ast.File) (list []string) {
+// A program in another module can name each type in the exported declarations of stable packages: a type
+// of an internal package has an alias in a stable one.
+func TestStablePackagesNameTheirTypes(t *testing.T) {
+	stable, _ := statement(t)
+	aliases := map[typeName]bool{}
+	missing := map[typeName]string{}
+	for _, dir := range stable {
+		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range aliased(file) {
+				aliases[name] = true
+			}
+			for _, used := range shown(file) {
+				if strings.HasPrefix(used.dir, "internal/") {
+					missing[used] = path
+				}
+			}
+		}
+	}
+	for name, path := range missing {
+		if !aliases[name] {
+			t.Errorf("%s: an exported name has the type %s.%s, which has no alias in a stable package", path, name.dir, name.name)
+		}
+	}
+}
+
+// A typeName is a type of this module: the directory of its package, and its name there.
+type typeName struct{ dir, name string }
+
+// imports returns the directories of the packages of this module that a file imports, by their names.
+func imports(file *ast.File) map[string]string {
 	imported := map[string]string{}
 	for _, i := range file.Imports {
 		path, _ := strconv.Unquote(i.Path.Value)
 		if short, ours := strings.CutPrefix(path, module); ours {
-			imported[filepath.Base(short)] = short
+			name := filepath.Base(short)
+			if i.Name != nil {
+				name = i.Name.Name
+			}
+			imported[name] = short
 		}
 	}
+	return imported
+}
+
+// aliased returns the types of other packages for which a file declares exported aliases.
+func aliased(file *ast.File) (list []typeName) {
+	imported := imports(file)
+	ast.Inspect(file, func(n ast.Node) bool {
+		if s, ok := n.(*ast.TypeSpec); ok && s.Assign.IsValid() && s.Name.IsExported() {
+			if of, ok := s.Type.(*ast.SelectorExpr); ok {
+				list = append(list, typeName{imported[of.X.(*ast.Ident).Name], of.Sel.Name})
+			}
+		}
+		return true
+	})
+	return list
+}
+
+// shown returns the types of other packages of this module in a file's exported declarations.
+func shown(file *ast.File) (list []typeName) {
+	imported := imports(file)
 	walk := func(n ast.Node) {
 		ast.Inspect(n, func(n ast.Node) bool {
 			switch n := n.(type) {
@@ -119,7 +182,7 @@ func shown(file *ast.File) (list []string) {
 				}
 			case *ast.SelectorExpr:
 				if name, ok := n.X.(*ast.Ident); ok && imported[name.Name] != "" {
-					list = append(list, imported[name.Name])
+					list = append(list, typeName{imported[name.Name], n.Sel.Name})
 				}
 			}
 			return true

@@ -8,6 +8,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
+// Shape is whether an option has a value.
+type Shape = uwsginames.Shape
+
+// The shapes of options: yes, no or nothing as the value, a value, or a value that may be missing.
+const (
+	Flag          = uwsginames.Flag
+	NeedsValue    = uwsginames.NeedsValue
+	OptionalValue = uwsginames.OptionalValue
+)
+
 // Described is an option with the fields that the help and the documents print.
 type Described struct {
 	Name, Arg, Def, Help, Since string
@@ -16,7 +26,7 @@ type Described struct {
 	// Tenant: the file of a tenant can contain the option.
 	Tenant bool
 	Change Change
-	Shape  uwsginames.Shape
+	Shape  Shape
 	// Phase is the phase of an option of hooks. Empty for all other options.
 	Phase string
 }

@@ -3,7 +3,6 @@ package config_test
 import (
 	"fmt"
 
-	"github.com/emperor-go/emperor/internal/assist"
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
@@ -50,7 +49,7 @@ func ExampleLoader_Vassal() {
 
 // Options of the emperor stand on its command line, in a file, or both.
 func ExampleLoader_Emperor() {
-	l := config.Loader{Permissions: config.FullPermissions(nil, assist.Means{})}
+	l := config.Loader{Permissions: config.FullPermissions(nil, config.Means{})}
 	e, _, err := l.Emperor([]string{"--emperor-use-clone=net,pid", "/etc/vassals"})
 	if err != nil {
 		fmt.Println(err)

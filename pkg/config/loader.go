@@ -22,12 +22,25 @@ type Template = dialect.Template
 // Permissions list the resources that a configuration may use while it is read.
 type Permissions = dialect.Permissions
 
+// A Parser parses the text of a YAML or XML configuration. An error of type *Problem may have a line.
+type Parser = foreign.Parser
+
+// A Block is the content of one name of such a text: a key of YAML, or an element of XML.
+type Block = foreign.Block
+
+// A Line is an option of a block, and its position.
+type Line = foreign.Line
+
+// Means look up host names, get pages over http and match regular expressions for a configuration. The
+// zero value does none of it: a value that needs it is a mistake.
+type Means = assist.Means
+
 // MaxFile is the size of the largest configuration, in bytes.
 const MaxFile = dialect.MaxFile
 
 // FullPermissions returns all permissions, for a program that reads its own configuration. parser
 // reads YAML and XML; nil: these formats are errors. means ask other hosts.
-func FullPermissions(parser foreign.Parser, means assist.Means) Permissions {
+func FullPermissions(parser Parser, means Means) Permissions {
 	return dialect.FullPermissions(parser, means)
 }
 

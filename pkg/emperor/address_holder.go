@@ -11,6 +11,13 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
+// A Place is an address of a socket, independent of its spelling. Its methods do not block.
+type Place = address.Place
+
+// PlaceOf returns the place of an address in uWSGI's spelling: a path, @ and an abstract name, or
+// host:port. A relative path starts in dir. PlaceOf reads directories, so it may block.
+func PlaceOf(text, dir string) Place { return address.Placed(text, dir) }
+
 // withHolder adds to a vassal's reason the other vassal that has its address. The vassal itself
 // cannot know the name: it sees at most a process. The reason contains the address in quotes.
 func (r *roster) withHolder(v *vassal, p *Plan, reason string) string {

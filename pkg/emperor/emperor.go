@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -88,7 +87,7 @@ type Facts struct {
 	// Addresses are the ones that it binds itself, as written, and Places the same
 	// addresses independent of their spelling.
 	Addresses []string
-	Places    []address.Place
+	Places    []Place
 	// OwnNetwork: it is not in the emperor's network namespace.
 	OwnNetwork bool
 	// Network is its place in the network. Zero: it is not connected, or by hooks.
@@ -284,7 +283,7 @@ type Activation interface {
 	String() string
 	// Conflicts reports whether a vassal that binds that place itself would get in its
 	// way. It does not block.
-	Conflicts(own address.Place) bool
+	Conflicts(own Place) bool
 	// Wait blocks until a connection waits to be accepted, or ctx ends.
 	Wait(ctx context.Context) error
 	// Socket is the listening socket.

@@ -24,6 +24,10 @@ type Environment struct {
 // for its descriptor 3. The caller closes the file.
 type Through func(path string, argv []string) (program string, args []string, file *os.File, err error)
 
+// Lookup returns the addresses of a host's name, in the order of preference. The network is ip4 or ip.
+// The name is never a number.
+type Lookup = assist.Lookup
+
 // Runner runs the hooks of one vassal. It may be copied and used concurrently.
 type Runner struct {
 	Environment
@@ -49,7 +53,7 @@ type Runner struct {
 	// A failure that Run returns is not logged. Required.
 	Log *slog.Logger
 	// Lookup finds the addresses of a host for waits. Nil: only names in /etc/hosts have any.
-	Lookup assist.Lookup
+	Lookup Lookup
 	// Through executes the programs of hooks. Nil: they are executed directly.
 	Through Through
 	// Cgroups is the root in which each program of a hook gets a cgroup of its own, which

@@ -219,6 +219,9 @@ type Certificate struct {
 	ClientCA string
 }
 
+// Logger is a destination of lines: a file, a socket, or standard error.
+type Logger = logger.Logger
+
 // Log has the options of the log of requests.
 type Log struct {
 	// Format has uWSGI's variables. Empty: uWSGI's own line.
@@ -241,7 +244,7 @@ type Log struct {
 	// Micros reports microseconds in uWSGI's own line.
 	Micros bool
 	// To gets the lines. The zero Logger is standard error.
-	To logger.Logger
+	To Logger
 }
 
 // Memfd writes the options to a memfd for a child. The caller closes it.

@@ -26,6 +26,12 @@ const (
 	maxBusy   = 8
 )
 
+// A Registry has the claims of this process on files. Only package emperord makes one.
+type Registry = claims.Registry
+
+// A Pool limits the reads of files that run at a time. Only package emperord makes one.
+type Pool = reads.Pool
+
 // DirOptions configures a monitor of files.
 type DirOptions struct {
 	// Rescan is the interval of full rescans, in addition to events. Zero means never.
@@ -42,9 +48,9 @@ type DirOptions struct {
 	// Owners are the rules for vassals that run as the owner of their file. Nil: they do not.
 	Owners *Owners
 	// Claims exclude other emperors from the files. Nil: no exclusion.
-	Claims *claims.Registry
+	Claims *Registry
 	// Reads limits reads of files. Nil: the monitor has a pool of its own.
-	Reads *reads.Pool
+	Reads *Pool
 	// Log gets a line when the directory cannot be read, and when it can again. Required.
 	Log *slog.Logger
 }

@@ -48,10 +48,13 @@ type Config struct {
 	Err error
 }
 
+// DirID identifies a directory, independent of its path.
+type DirID = claims.Dir
+
 // Entry is a name in a directory, which makes a vassal. Several names of one file, by links,
 // are several vassals.
 type Entry struct {
-	Dir  claims.Dir
+	Dir  DirID
 	Name string
 }
 
