@@ -39,7 +39,7 @@ func recordLaunch(o *Options, v *vassal) {
 // recordOrder begins the record of a reload.
 func recordOrder(_ *Options, v *vassal) {
 	v.run.serial++
-	v.run.ordered, v.history.reload = v.wish.wanted, lastReload{held: v.history.reload.held}
+	v.run.ordered, v.history.reload = v.wish.wanted, lastReload{waited: v.history.reload.waited}
 	v.run.answer = reloadAnswer{}
 	v.outcome.churn.excused = false
 }

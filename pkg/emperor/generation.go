@@ -23,7 +23,7 @@ func (e *Emperor) launch(v *vassal) {
 			r.Host = host.run.process
 		}
 	}
-	v.history.reload.held = len(v.run.kept) > 0 || v.demand.activation != nil
+	v.history.reload.waited = len(v.run.kept) > 0 || v.demand.activation != nil
 	held := v.holdsSockets()
 	if !held {
 		v.run.kept = nil

@@ -89,7 +89,7 @@ func inputOfNotice(o *Options, v *vassal, n wire.Notice) Input {
 	v.history.inside.usesOrders = true
 	switch {
 	case n.Kind == wire.Gap:
-		v.history.reload.gap, v.history.reload.held = max(0, n.Gap), len(v.history.listening) > 0
+		v.history.reload.gap, v.history.reload.waited = max(0, n.Gap), len(v.history.listening) > 0
 	case n.Kind == wire.Status:
 		v.setStatus(text)
 	case n.Kind == wire.Workers && n.Deaths != nil:

@@ -177,7 +177,7 @@ func (v *vassal) record(o *Options) Record {
 		RecordedTimes: RecordedTimes{
 			FirstRun: v.history.at.firstRun, LastRun: v.history.at.lastRun, Ready: v.history.at.ready, Accepting: v.history.at.accepting, Loyal: v.history.at.loyal,
 			LastAccepting: v.history.at.lastAccepting, LastLoyal: v.history.at.lastLoyal, Heartbeat: v.history.at.heartbeat,
-			Reloaded: v.history.at.reloaded, ReloadGap: v.history.reload.gap.Milliseconds(), ReloadHeld: v.history.reload.held && v.history.reload.gap > 0,
+			Reloaded: v.history.at.reloaded, ReloadGap: v.history.reload.gap.Milliseconds(), ReloadHeld: v.history.reload.waited && v.history.reload.gap > 0,
 		},
 		RecordedReports: RecordedReports{Hooks: slices.Clone(v.history.hookRuns), Status: v.history.status, Phase: v.history.phase},
 	}

@@ -126,7 +126,7 @@ type lastReload struct {
 	own    bool          // the failed one had no order
 	undone bool          // its workers had been ended for the failed one, and were started again
 	gap    time.Duration // without workers
-	held   bool          // it, or the launch, found the sockets open: connections waited
+	waited bool          // connections waited: it, or the launch, found the sockets open
 }
 
 // history is the information about a vassal for people and programs; no decision depends on
