@@ -205,7 +205,7 @@ func TestRecipeDockerAndUfwBeside(t *testing.T) {
 			w.run("iptables -P FORWARD DROP; iptables -N " + chain + "; iptables -A FORWARD -j " + chain)
 			w.site("shop.ini", "network-publish = 8001:8080")
 			e := w.start(routedArgs...)
-			e.await("", "of another firewall drops what it does not accept")
+			e.await("", "of another firewall drops all packets that it does not accept")
 			pid := e.running("shop.ini")
 			if got := browse(far, "198.18.0.1:8001"); got != "" {
 				t.Errorf("before: %q", got)

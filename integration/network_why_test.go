@@ -63,7 +63,7 @@ func TestWhyAVassalDoesNotAnswer(t *testing.T) {
 	why("good", "another program has switched forwarding off for its link: it reaches no other hosts (sysctl -w net.ipv4.conf."+link+".forwarding=1)")
 	w.run("echo 1 >/proc/sys/net/ipv4/conf/" + link + "/forwarding")
 	w.run("nft 'add table ip other; add chain ip other FORWARD { type filter hook forward priority 0; policy drop; }'")
-	why("good", `the chain "other FORWARD" of another firewall drops what it does not accept`)
+	why("good", `the chain "other FORWARD" of another firewall drops all packets that it does not accept`)
 	w.run(`nft 'add rule ip other FORWARD iifname "evs*" accept; add rule ip other FORWARD oifname "evs*" accept'`)
 	why("good", "")
 	own := w.attachment("good").Network.Addresses[0].String()

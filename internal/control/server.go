@@ -128,7 +128,7 @@ func (s *Server) routes() http.Handler {
 		m.HandleFunc(o.method+" "+prefix+o.path, o.permitted(s.handler(o)))
 	}
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, &Error{Message: fmt.Sprintf("there is no %s %s (docs/control.md lists what there is)", r.Method, r.URL.Path), Code: http.StatusNotFound})
+		fail(w, &Error{Message: fmt.Sprintf("there is no %s %s (docs/control.md lists all requests)", r.Method, r.URL.Path), Code: http.StatusNotFound})
 	})
 	return m
 }

@@ -26,7 +26,7 @@ func (r *Reader) declare(e Entry) {
 		return
 	}
 	if r.options.Known(key) {
-		r.outcome.warnings.Add(r.position.at, e.Key, fmt.Sprintf("%q is an option already and stays what it is", key), "")
+		r.outcome.warnings.Add(r.position.at, e.Key, fmt.Sprintf("%q is an option already, and this line has no effect", key), "")
 		return
 	}
 	if r.declarations.declared == nil {

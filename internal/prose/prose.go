@@ -1,5 +1,5 @@
 // Package prose counts the phrases that make English hard to read for readers who learned
-// it as a second language, in the comments of Go files and in Markdown documents. Its test
+// it as a second language, in the comments and texts of Go files and in Markdown documents. Its test
 // holds the whole repository below a limit per 1,000 words.
 package prose
 
@@ -68,6 +68,29 @@ func Comments(source []byte) Count {
 		}
 		last = line + strings.Count(text, "\n")
 		block.WriteString(strings.TrimSuffix(strings.TrimLeft(text, "/*"), "*/") + "\n")
+	}
+}
+
+// Texts counts in the string literals of a Go file. A literal of fewer than three words is no sentence.
+func Texts(source []byte) Count {
+	var count Count
+	files := token.NewFileSet()
+	file := files.AddFile("", files.Base(), len(source))
+	var s scanner.Scanner
+	s.Init(file, source, nil, 0)
+	for {
+		position, kind, literal := s.Scan()
+		if kind == token.EOF {
+			return count
+		}
+		if kind != token.STRING {
+			continue
+		}
+		// The escapes of a quoted literal stay, so that its lines are the lines of the file.
+		text := strings.NewReplacer(`\n`, " ", `\t`, " ").Replace(strings.Trim(literal, "`\""))
+		if len(strings.Fields(text)) >= 3 {
+			count.add(file.Line(position), text)
+		}
 	}
 }
 

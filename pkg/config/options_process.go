@@ -12,7 +12,7 @@ var processOptions = option.Rows[Emperor]{
 	{Name: "emperor-log-format", Group: "Logging", Arg: "FORMAT", Def: "text", Help: "text, or json for one object a line", Set: setLogFormat},
 	{
 		Name: "log-format", Group: "Logging", Arg: "FORMAT",
-		Help: "short for emperor-log-format; what uWSGI means by it, lines for requests, is left out", Set: setShortLogFormat,
+		Help: "short for emperor-log-format; a format of request lines, as in uWSGI, has no effect", Set: setShortLogFormat,
 	},
 	{Name: "log-level", Change: option.Reload, Group: "Logging", Arg: "LEVEL", Def: "info", Help: "debug, info, warn or error", Set: setLogLevel},
 

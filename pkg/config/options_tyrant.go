@@ -31,7 +31,7 @@ type Tyrant struct {
 // tyrantOptions are rows of Tyrant.
 var tyrantOptions = option.Rows[Emperor]{
 	{
-		Name: "emperor-tyrant", Group: "Privileges", Guard: true, Help: "a vassal runs as the owner of its file, who can only narrow what the operator permits",
+		Name: "emperor-tyrant", Group: "Privileges", Guard: true, Help: "a vassal runs as the owner of its file; the owner can only narrow the operator's permissions",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Tyrant.On) },
 	},
 	{

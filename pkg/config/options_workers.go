@@ -105,7 +105,7 @@ var workerOptions = option.Rows[Vassal]{
 		Help: "replace a worker whose memory grows above this", Set: setReloadOnRSS,
 	},
 	{
-		Name: "reload-order", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "ORDER", Def: "by what it serves",
+		Name: "reload-order", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "ORDER", Def: "by its sockets",
 		Help: "start-first: new workers run beside the old ones until they are ready; stop-first: the old ones end before. Without it start-first " +
 			"where sockets are handed to the program, else stop-first", Set: setReloadOrder,
 	},

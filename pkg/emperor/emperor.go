@@ -378,7 +378,7 @@ func (e *Emperor) killAll() {
 	if !e.stopping {
 		return
 	}
-	e.options.Log.Warn("asked twice to stop: killing what is left", "vassals", len(e.vassals.named))
+	e.options.Log.Warn("second request to stop: the remaining vassals are killed", "vassals", len(e.vassals.named))
 	for _, v := range e.vassals.named {
 		e.input(v, KillNow)
 	}

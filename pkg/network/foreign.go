@@ -27,7 +27,7 @@ func (h hook) name() string {
 	return "FORWARD"
 }
 
-// foreignDrop is a chain of another firewall that drops what its own rules do not accept.
+// foreignDrop is a chain of another firewall that drops packets that its own rules do not accept.
 type foreignDrop struct {
 	chain string
 	hook  hook
@@ -39,7 +39,7 @@ func (d foreignDrop) what() string {
 	if d.hook == hookInput {
 		loss = "vassals may reach neither the emperor's nameserver nor the ports of emperor-network-to-host"
 	}
-	return fmt.Sprintf("the chain %q of another firewall drops what it does not accept: %s", d.chain, loss)
+	return fmt.Sprintf("the chain %q of another firewall drops all packets that it does not accept: %s", d.chain, loss)
 }
 
 // hint is the remedy. links are the interfaces of vassals, such as evs*.

@@ -52,7 +52,7 @@ func insteadOf(action string) string {
 	case name == "clearheaders", name == "resetheaders", name == "disableheaders":
 		return "return:STATUS, and delheader:NAME for a single one"
 	case name == "setscriptname", name == "seturi", name == "fixpathinfo", name == "setdocroot":
-		return "setpathinfo:PATH or rewrite:PATH, and addvar:NAME=VALUE for what the command sees"
+		return "setpathinfo:PATH or rewrite:PATH, and addvar:NAME=VALUE for variables of the command"
 	case name == "setremoteaddr":
 		return "log-x-forwarded-for, and the frontend's own means"
 	}

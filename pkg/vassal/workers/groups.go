@@ -44,7 +44,7 @@ func (p *Processes) SignalGroup(pid int, s os.Signal) {
 	if !ok || syscall.Kill(-pid, sig) == nil {
 		return
 	}
-	if _, dead := p.bereft[pid]; !dead { // it may be a process that leads no group
+	if _, dead := p.exitedShells[pid]; !dead { // it may be a process that leads no group
 		p.Signal(pid, s)
 	}
 }
@@ -80,10 +80,10 @@ func (p *Processes) Reap() (pid int, status namespaces.ExitStatus) {
 			p.sharing = nil
 		}
 		if l != nil && l.graceful() && groupLives(pid) {
-			if p.bereft == nil {
-				p.bereft = map[int]namespaces.ExitStatus{}
+			if p.exitedShells == nil {
+				p.exitedShells = map[int]namespaces.ExitStatus{}
 			}
-			p.bereft[pid] = status
+			p.exitedShells[pid] = status
 			continue
 		}
 		delete(p.started, pid)
@@ -93,9 +93,9 @@ func (p *Processes) Reap() (pid int, status namespaces.ExitStatus) {
 
 // reapGroup returns the leader of a group that has ended after it; zero: there is none.
 func (p *Processes) reapGroup() (pid int, status namespaces.ExitStatus) {
-	for pid, status := range p.bereft {
+	for pid, status := range p.exitedShells {
 		if !groupLives(pid) {
-			delete(p.bereft, pid)
+			delete(p.exitedShells, pid)
 			delete(p.started, pid)
 			return pid, status
 		}

@@ -35,7 +35,7 @@ func (p *Processes) Orphans() (list []Orphan) {
 			continue
 		}
 		session, err := unix.Getsid(pid)
-		if _, ending := p.bereft[session]; err != nil || session == own || ending {
+		if _, ending := p.exitedShells[session]; err != nil || session == own || ending {
 			continue
 		}
 		if name, err := os.ReadFile("/proc/" + word + "/comm"); err == nil {

@@ -29,8 +29,8 @@ type Processes struct {
 	sharedStats *os.File // counters of built-in servers; nil: none yet
 	sharing     *sharing // the helper that shares terminals; nil: none
 	started     map[int]*leader
-	// bereft are the exits of shells whose process groups still live.
-	bereft map[int]namespaces.ExitStatus
+	// exitedShells are the exits of shells whose process groups still live.
+	exitedShells map[int]namespaces.ExitStatus
 }
 
 // Start implements System. The kernel sends the death signal of the child when the calling thread

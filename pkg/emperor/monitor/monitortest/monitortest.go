@@ -42,7 +42,7 @@ func Run(t *testing.T, make func(*testing.T) Subject) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, Subject){
 		"reports an empty source at once":                    empty,
-		"reports what comes, changes and goes":               changes,
+		"reports new, changed and removed vassals":           changes,
 		"reports sorted sets that it does not change later":  sorted,
 		"reports complete configurations":                    complete,
 		"the same content put again":                         again,
