@@ -152,12 +152,17 @@ func (f *faults) view() string {
 	f.t.Helper()
 	var kept []string
 	for line := range strings.Lines(settled(f.t)) {
-		if state := strings.Contains(line, "br-test:") || strings.Contains(line, "br-test ") && !strings.Contains(line, "lladdr") && !strings.Contains(line, "master br-test"); !state {
+		if !bridgeState(line) {
 			kept = append(kept, line)
 		}
 	}
 	slices.Sort(kept) // a table that is made again is the last one
 	return strings.Join(kept, "")
+}
+
+// bridgeState reports whether a line of ip(8) has the state of the tests' bridge, with which also its routes change.
+func bridgeState(line string) bool {
+	return strings.Contains(line, "br-test:") || strings.Contains(line, "br-test ") && !strings.Contains(line, "lladdr") && !strings.Contains(line, "master br-test")
 }
 
 // connect is Up without a failure.

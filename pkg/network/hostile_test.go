@@ -180,7 +180,12 @@ func hostileFrames(t *testing.T, kind spec.Kind) {
 		router = s.bridge.mac
 	}
 	view := func() string {
-		text := settled(t)
+		var text string
+		for line := range strings.Lines(settled(t)) {
+			if !bridgeState(line) {
+				text += line
+			}
+		}
 		for line := range strings.Lines(ip(t, netns.None(), "neigh", "show")) {
 			if !strings.Contains(line, " dev up0 ") { // the host asks there itself
 				text += line
@@ -256,4 +261,53 @@ func hostileFrames(t *testing.T, kind spec.Kind) {
 	if after := view(); after != before {
 		t.Errorf("the host has changed:\n%s", difference(before, after))
 	}
+}
+
+// The kernel of a vassal speaks by itself on a new link. That counts as no forgery.
+func TestHonestVassalsForgeNothing(t *testing.T) {
+	for _, kind := range []spec.Kind{spec.Routed, spec.Bridge} {
+		t.Run(string(kind), func(t *testing.T) {
+			if isolated(t) {
+				honestVassals(t, kind)
+			}
+		})
+	}
+}
+
+func honestVassals(t *testing.T, kind spec.Kind) {
+	outside(t)
+	s := openStage(t, withBridge)
+	defer s.Close()
+	const vassals, repeats = 6, 4 * time.Second // the kernel repeats its reports for some seconds
+	var first netns.NsHandle
+	for i := range vassals {
+		ns := newNetns(t)
+		up(t, s, fmt.Sprintf("v%d.ini", i), ns, spec.Wish{Mode: spec.Mode{Kind: kind}})
+		if i == 0 {
+			first = ns
+		}
+	}
+	time.Sleep(repeats)
+	for i := range vassals {
+		if n := *(Auditor{s}).Spoofed(fmt.Sprintf("v%d.ini", i)); n > 0 {
+			t.Errorf("vassal %d: %d forged packets are counted", i, n)
+		}
+	}
+	if n := s.Stats().Spoofed; n > 0 {
+		t.Errorf("%d forged packets are counted", n)
+	}
+	l := s.links["v0.ini"]
+	k, p := datagram(netip.MustParseAddr("2001:db8::9"), l.Gateways[1], "forged")
+	router := l.hostMAC
+	if kind == spec.Bridge {
+		router = s.bridge.mac
+	}
+	emit(t, first, "eth0", frameOf(l.peerMAC, router, k, p))
+	for range 1000 {
+		if *(Auditor{s}).Spoofed("v0.ini") == 1 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("a forged packet is counted %d times", *(Auditor{s}).Spoofed("v0.ini"))
 }

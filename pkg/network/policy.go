@@ -103,7 +103,7 @@ const (
 // chains returns the policy.
 func (p *Policy) chains(byFamily []*sets, spoofers *nftables.Set) []chain {
 	return []chain{
-		{name: chainForged, rules: []rule{countLink(spoofers), when(count(counterSpoofed), drop)}},
+		{name: chainForged, rules: append(ownWords(), countLink(spoofers), when(count(counterSpoofed), drop))},
 		{name: chainRefuse, rules: []rule{
 			count(counterRefused),
 			// A host that only gets ICMP waits a second or two, because the kernel limits its rate.
@@ -131,6 +131,17 @@ func (p *Policy) early() []rule {
 	for _, prefix := range p.Pool {
 		f := familyOf(prefix.Addr())
 		rules = append(rules, when(notInGroup(in, p.Group), notLoopback, f.within(f.source, prefix), local(true, false), count(counterSpoofed), drop))
+	}
+	return rules
+}
+
+// ownWords drops, uncounted, the packets that the kernel of a vassal sends by itself on each new link: duplicate address
+// detection, reports of multicast listeners and solicitations of routers, from the unspecified or a link-local address
+// (RFC 4862, 3810, 4861). A link has no route to these.
+func ownWords() (rules []rule) {
+	for _, from := range []string{"::/128", "fe80::/10"} {
+		f := families[1]
+		rules = append(rules, when(f.within(f.source, netip.MustParsePrefix(from)), carries(unix.IPPROTO_ICMPV6), drop))
 	}
 	return rules
 }
