@@ -36,7 +36,7 @@ func netCommand() *cobra.Command {
 		var r control.NetworkReport
 		err := o.get(ctx, "/network", &r)
 		if args[0] == "check" {
-			return o.networkCheck(c, r, err)
+			return o.networkCheck(ctx, c, r, err)
 		}
 		if err != nil {
 			return err
@@ -60,11 +60,14 @@ func netCommand() *cobra.Command {
 }
 
 // networkCheck prints the differences. Without an emperor, all that a killed one has left is a difference.
-func (o *operator) networkCheck(c *cobra.Command, r control.NetworkReport, err error) error {
+func (o *operator) networkCheck(ctx context.Context, c *cobra.Command, r control.NetworkReport, err error) error {
+	note := ""
 	if errors.Is(err, control.ErrNoEmperor) {
-		r.Problems = o.remains()
+		var left control.Collected
+		left, err = o.collectRemains(ctx, true, err)
+		r.Problems, note = remainders(left), "no emperor runs; "
 	}
-	if err != nil && len(r.Problems) == 0 {
+	if err != nil {
 		return err
 	}
 	if o.asJSON {
@@ -75,7 +78,7 @@ func (o *operator) networkCheck(c *cobra.Command, r control.NetworkReport, err e
 		for _, p := range r.Problems {
 			fmt.Fprintln(c.OutOrStdout(), p)
 		}
-		fmt.Fprintf(c.ErrOrStderr(), "vassals: %d, differences: %d\n", len(r.Links), len(r.Problems))
+		fmt.Fprintf(c.ErrOrStderr(), "%svassals: %d, differences: %d\n", note, len(r.Links), len(r.Problems))
 	}
 	if len(r.Problems) > 0 {
 		return errMistakes
@@ -83,19 +86,14 @@ func (o *operator) networkCheck(c *cobra.Command, r control.NetworkReport, err e
 	return nil
 }
 
-// remains lists all that a killed emperor has left. Nil: nothing, or an emperor starts or runs.
-func (o *operator) remains() (problems []string) {
-	release, err := control.HoldRuntimeDir(o.dir)
-	if err != nil {
-		return nil
+// remainders returns a line for each part that a killed emperor has left.
+func remainders(left control.Collected) (problems []string) {
+	for _, name := range left.Links {
+		problems = append(problems, "link "+name)
 	}
-	defer release()
-	links, others, _ := remains.List(o.dir)
-	for i, name := range append(links, others...) {
-		if i < len(links) {
-			name = "link " + name
-		}
-		problems = append(problems, name+" of an emperor that was killed is left (emperor net gc)")
+	problems = append(problems, left.Others...)
+	for i := range problems {
+		problems[i] += " of an emperor that was killed is left (emperor net gc)"
 	}
 	return problems
 }
