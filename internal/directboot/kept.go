@@ -53,12 +53,11 @@ func boundTo(f *os.File, path string) bool {
 	return err == nil && ok && u.Name == path
 }
 
-// resumes reports whether the vassal can go on with a kept socket: its user was the last one to listen on it
-// (SO_PEERCRED of unix(7)), and the path, which is the same here and inside, leads to the file of the socket, with the
+// resumes reports whether the vassal can go on with a kept socket: its user was the last one to listen on it,
+// and the path, which is the same here and inside, leads to the file of the socket, with the
 // owner and the mode of a new one.
 func resumes(socket, file *os.File, path string, how address.Options, uid uint32, umask int) bool {
-	last, err := unix.GetsockoptUcred(int(socket.Fd()), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	if err != nil || last.Uid != uid || !filepath.IsAbs(path) {
+	if !address.ListenedBy(int(socket.Fd()), uid) || !filepath.IsAbs(path) {
 		return false
 	}
 	its, err := address.FileAt(int(file.Fd()))

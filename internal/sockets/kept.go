@@ -34,11 +34,10 @@ func (s *Socket) SetFile(fd int) (err error) {
 }
 
 // isOurs reports whether this user has made the socket or, of a unix socket, was the last one to listen on
-// it (SO_PEERCRED of unix(7)): another process may have made that one.
+// it: another process may have made that one.
 func (s *Socket) isOurs() bool {
 	if !s.IsPort() {
-		last, err := unix.GetsockoptUcred(int(s.FD()), unix.SOL_SOCKET, unix.SO_PEERCRED)
-		return err == nil && int(last.Uid) == os.Geteuid()
+		return address.ListenedBy(int(s.FD()), uint32(os.Geteuid()))
 	}
 	var st unix.Stat_t
 	return unix.Fstat(int(s.FD()), &st) == nil && int(st.Uid) == os.Geteuid()
