@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/goprocs"
 )
 
 // process is a running responder.
@@ -53,7 +55,7 @@ func (r *Responder) begin() (_ *process, err error) {
 	defer write.Close()
 	p := &process{control: control, ended: make(chan error, 1), stderr: stderr}
 	p.cmd = &exec.Cmd{
-		Path: r.program, Args: []string{ProgramName}, Env: []string{"GOMAXPROCS=1"}, Dir: "/", Stderr: write,
+		Path: r.program, Args: []string{ProgramName}, Env: goprocs.Idle(nil), Dir: "/", Stderr: write,
 		ExtraFiles: append([]*os.File{theirs, r.root}, r.sockets...),
 	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the emperor, which ends it

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -176,7 +177,7 @@ func (f *Forker) begin(theirs *os.File) error {
 	defer file.Close()
 	// A small heap keeps a fork cheap.
 	f.server, err = f.Spawner.Start(namespaces.Command{
-		Path: f.Program, Args: []string{ServerName}, Env: []string{"GOMAXPROCS=1", "GOGC=10"}, Dir: "/",
+		Path: f.Program, Args: []string{ServerName}, Env: goprocs.Idle([]string{"GOGC=10"}), Dir: "/",
 		Files: []*os.File{null, null, os.Stderr, theirs, file}, Deathsig: syscall.SIGKILL, Keyring: f.Keyring,
 	})
 	if err != nil {
