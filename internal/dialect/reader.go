@@ -83,7 +83,12 @@ type Options struct {
 	AtOnce func(key string) bool
 	// NamesPlugins reports whether the value of an option is a list of plugins.
 	NamesPlugins func(key string) bool
+	// Around are the places of the text around a vassal's file, for messages.
+	Around Places
 }
+
+// Places are the places at which an operator gave the parts of Templates, as messages name them.
+type Places struct{ Set, Inherit, Include string }
 
 // New returns a Reader. sections are names beside [uwsgi] whose options count.
 func New(options Options, permissions Permissions, sections ...string) *Reader {

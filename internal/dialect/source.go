@@ -80,10 +80,10 @@ func loadAround(r *Reader, file Source, t Templates, entries []Entry) {
 	}
 	r.Environ()
 	r.position.shared = true
-	r.templates("inherit", t.InheritBefore, pin)
-	r.templates("include", t.IncludeBefore, pin)
+	r.templates("inherit", r.options.Around.Inherit, t.InheritBefore, pin)
+	r.templates("include", r.options.Around.Include, t.IncludeBefore, pin)
 	for _, option := range t.Set {
-		r.position.at = problem.Origin{File: "vassal-set"}
+		r.position.at = problem.Origin{File: r.options.Around.Set}
 		r.add("set", string(option))
 	}
 	r.position.at, r.position.shared = problem.Origin{File: file.Path}, false
@@ -98,8 +98,8 @@ func loadAround(r *Reader, file Source, t Templates, entries []Entry) {
 		r.logic = logic{}
 	}
 	r.position.shared = true
-	r.templates("inherit", t.Inherit, pin)
-	r.templates("include", t.Include, pin)
+	r.templates("inherit", r.options.Around.Inherit, t.Inherit, pin)
+	r.templates("include", r.options.Around.Include, t.Include, pin)
 }
 
 // AddShared adds an option that is given to several vassals. where stands for its place in messages.
@@ -110,11 +110,11 @@ func (r *Reader) AddShared(where string, e Entry) {
 	r.position.at, r.position.shared = at, shared
 }
 
-// templates adds templates by the option that reads them. With pin the magic variables in them
+// templates adds templates by the option that reads them. place is their place in messages. With pin the magic variables in them
 // are those.
-func (r *Reader) templates(key string, list []Template, pin *magic) {
+func (r *Reader) templates(key, place string, list []Template, pin *magic) {
 	for _, one := range list {
-		r.position.at = problem.Origin{File: "vassals-" + key}
+		r.position.at = problem.Origin{File: place}
 		if pin != nil {
 			if r.files.pins == nil {
 				r.files.pins = map[int]*magic{}

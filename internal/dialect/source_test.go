@@ -56,3 +56,21 @@ func TestOptionsComeFromOutside(t *testing.T) {
 		t.Errorf("mistakes: %v", result.Problems)
 	}
 }
+
+// TestPlacesComeFromOutside: the text around a file has the places that the caller gives.
+func TestPlacesComeFromOutside(t *testing.T) {
+	o := ofUWSGI
+	o.Around = Places{Set: "one", Inherit: "two", Include: "three"}
+	r := New(o, Permissions{})
+	empty := Template{Name: []byte("t.ini"), Path: []byte("/t/t.ini"), Data: []byte{}}
+	r.Load(Source{Name: "v.ini", Path: "/v/v.ini"}, Templates{Set: [][]byte{[]byte("a=1")}, Inherit: []Template{empty}, Include: []Template{empty}})
+	got := map[string]string{}
+	for _, e := range r.Finish().Entries {
+		got[e.Key] = e.Origin.File
+	}
+	for key, want := range map[string]string{"set": "one", "inherit": "two", "include": "three"} {
+		if got[key] != want {
+			t.Errorf("%s is at %q, want %q", key, got[key], want)
+		}
+	}
+}

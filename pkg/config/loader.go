@@ -132,8 +132,11 @@ func (l Loader) read(src Source) dialect.Result {
 
 // newReader returns a reader that knows the options of all programs.
 func newReader(p Permissions, section string) *dialect.Reader {
-	return dialect.New(dialect.Options{Known: anyOption, AtOnce: uwsginames.AtOnce, NamesPlugins: uwsginames.NamesPlugins}, p, section)
+	return dialect.New(dialect.Options{Known: anyOption, AtOnce: uwsginames.AtOnce, NamesPlugins: uwsginames.NamesPlugins, Around: around}, p, section)
 }
+
+// around names the options that give Templates.
+var around = dialect.Places{Set: "vassal-set", Inherit: "vassals-inherit", Include: "vassals-include"}
 
 // decodeVassal decodes a vassal's options.
 func decodeVassal(file string, r dialect.Result, held bool) (*Vassal, Problems, error) {
