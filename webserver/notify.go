@@ -9,6 +9,9 @@ import (
 
 // notifier returns a function that sends a state to the parent of this process (sd_notify(3)),
 // and removes the variable from the environment. It returns nil when no parent listens.
+//
+// It connects once, while the path can be reached. SdNotify of go-systemd, which this program does not link, connects
+// for each state, and reports no difference between a parent that is gone and a state that was not sent.
 func notifier(log *slog.Logger) func(state string) {
 	name := os.Getenv("NOTIFY_SOCKET")
 	_ = os.Unsetenv("NOTIFY_SOCKET")

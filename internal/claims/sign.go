@@ -1,7 +1,6 @@
 package claims
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/procstat"
 )
 
 // sign locks an open directory with flock(2), for emperors that keep their claims in another
@@ -144,18 +145,12 @@ func dead(pid int) bool {
 	if errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
 		return true
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil || !procIsOurs() {
-		return false
-	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // the name before it may contain any byte
-	if len(fields) < 29 {
+	s, ok := procstat.Read(strconv.Itoa(pid))
+	if !ok || !procIsOurs() {
 		return false
 	}
 	const exiting, killed = 4, 1 << (unix.SIGKILL - 1) // PF_EXITING of linux/sched.h
-	flags, _ := strconv.ParseUint(fields[6], 10, 64)
-	pending, _ := strconv.ParseUint(fields[28], 10, 64)
-	return fields[0] == "Z" || fields[0] == "X" || flags&exiting != 0 || pending&killed != 0
+	return s.State == "Z" || s.State == "X" || s.Number(procstat.Flags)&exiting != 0 || s.Number(procstat.PendingSignals)&killed != 0
 }
 
 // lockName returns the name of an open file in /proc/locks: the device of its file system and

@@ -129,9 +129,7 @@ func (v *held) enter(command []string) error {
 
 // whose names the scope of root's rights, for the warning.
 func (v *held) whose() string {
-	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/user", v.PID))
-	ours, fail := os.Stat("/proc/self/ns/user")
-	if err == nil && fail == nil && !os.SameFile(theirs, ours) {
+	if shared, err := namespaces.Shares(v.PID, "user"); err == nil && !shared {
 		return " of its user namespace"
 	}
 	return " of this machine"

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/emperor-go/emperor/internal/procstat"
 )
 
 const (
@@ -66,15 +67,10 @@ func (c *Client) halted() string {
 	if err != nil || pid == "" || strings.Contains(pid, "/") {
 		return ""
 	}
-	stat, err := os.ReadFile("/proc/" + pid + "/stat")
-	if err != nil {
-		return ""
-	}
-	_, fields, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
-	switch {
-	case bytes.HasPrefix(fields, []byte("T ")):
+	switch s, _ := procstat.Read(pid); s.State {
+	case "T":
 		return fmt.Sprintf(" (process %s is stopped: kill -CONT %[1]s)", pid)
-	case bytes.HasPrefix(fields, []byte("t ")):
+	case "t":
 		return fmt.Sprintf(" (a debugger holds process %s)", pid)
 	}
 	return ""

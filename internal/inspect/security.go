@@ -177,15 +177,9 @@ func SecurityOf(pid int, others []uint32) ([]Fact, error) {
 	}
 	exposed["tmp"], exposed["devices"], exposed["proc"], exposed["system"] = !view.Tmp, !view.Devices, !view.Proc, !view.System
 	for name, file := range map[string]string{"pid-namespace": "pid_for_children", "net-namespace": "net", "mount-namespace": "mnt"} {
-		theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, file))
-		if err != nil {
+		if exposed[name], err = namespaces.Shares(pid, file); err != nil {
 			return nil, err
 		}
-		ours, err := os.Readlink("/proc/self/ns/" + file)
-		if err != nil {
-			return nil, err
-		}
-		exposed[name] = theirs == ours
 	}
 	for name, file := range map[string]string{"memory": "memory.max", "tasks": "pids.max", "processor": "cpu.max"} {
 		exposed[name] = !limited(pid, file)

@@ -1,14 +1,12 @@
-// Package procname changes the name of the calling process in process lists. It imports no
-// other package of this repository.
+// Package procname changes the name of the calling process in process lists.
 package procname
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"unsafe"
+
+	"github.com/emperor-go/emperor/internal/procstat"
 )
 
 // Set changes the name of the process, which the kernel cuts at 15 bytes (proc_pid_comm(5)),
@@ -50,24 +48,11 @@ func overwriteArgs(name string, alone bool) {
 // about the place of the first argument and the others follow it (proc_pid_stat(5), from
 // arg_start on). Zero: unknown.
 func roomFrom(start uintptr, args int) int {
-	text, err := os.ReadFile("/proc/self/stat")
-	if err != nil {
+	s, _ := procstat.Read("self")
+	at := func(field int) uintptr { return uintptr(s.Number(field)) }
+	end := at(procstat.EnvEnd)
+	if at(procstat.ArgStart) != start || at(procstat.ArgEnd) != start+uintptr(args) || at(procstat.EnvStart) != start+uintptr(args) || end < start+uintptr(args) {
 		return 0
 	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // from the third field on
-	if len(fields) < 49 {
-		return 0
-	}
-	var at [4]uintptr // arg_start, arg_end, env_start, env_end
-	for i := range at {
-		n, err := strconv.ParseUint(fields[45+i], 10, 64)
-		if err != nil {
-			return 0
-		}
-		at[i] = uintptr(n)
-	}
-	if at[0] != start || at[1] != start+uintptr(args) || at[2] != at[1] || at[3] < at[2] {
-		return 0
-	}
-	return int(at[3] - start)
+	return int(end - start)
 }

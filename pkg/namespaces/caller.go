@@ -136,7 +136,7 @@ func (c *Caller) Close() { unix.Close(c.pidfd) }
 func (c *Caller) Shares(which Flags) (bool, error) {
 	for _, n := range names {
 		if n.flag == which {
-			same, err := shares(c.PID, n.entry)
+			same, err := Shares(c.PID, n.entry)
 			return same, c.sure(err)
 		}
 	}

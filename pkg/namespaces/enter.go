@@ -50,7 +50,7 @@ func enter(which Flags, ns *os.File) error {
 func Differing(pid int) (Flags, error) {
 	var all Flags
 	for _, n := range names {
-		same, err := shares(pid, n.entry)
+		same, err := Shares(pid, n.entry)
 		switch {
 		case n.flag == NewTime && errors.Is(err, os.ErrNotExist): // Linux before 5.6
 		case err != nil:
@@ -62,9 +62,10 @@ func Differing(pid int) (Flags, error) {
 	return all, nil
 }
 
-// shares reports whether a process and this process have the same namespace, by the entry in
-// /proc/PID/ns.
-func shares(pid int, entry string) (bool, error) {
+// Shares reports whether a process and this process have the same namespace, by its entry in /proc/PID/ns
+// (namespaces(7)), such as user or pid_for_children. The caller needs the right to read the process (ptrace(2)). An
+// error is neither yes nor no.
+func Shares(pid int, entry string) (bool, error) {
 	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, entry))
 	if err != nil {
 		return false, fmt.Errorf("cannot read its namespaces: %w", err)

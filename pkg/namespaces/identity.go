@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/procstat"
 )
 
 // Identity identifies one process, even after its end and after a reboot. The zero value means
@@ -46,13 +48,13 @@ func bootID() (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// startOf reads field 22 of proc_pid_stat(5).
+// startOf returns the time at which a process started, in ticks after the boot (proc_pid_stat(5)).
 func startOf(pid int) (uint64, error) {
-	fields := stat(pid)
-	if len(fields) < 20 {
+	s, ok := stat(pid)
+	if !ok {
 		return 0, os.ErrProcessDone
 	}
-	return strconv.ParseUint(fields[19], 10, 64)
+	return s.Number(procstat.StartTime), nil
 }
 
 // hold opens a pidfd of the process. The error is os.ErrProcessDone when the process has ended

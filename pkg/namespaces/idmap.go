@@ -81,7 +81,7 @@ func RootOf(pid int) (identity, same bool, err error) {
 	if err != nil {
 		return false, false, fmt.Errorf("cannot read its user namespace: %w", err)
 	}
-	ours, err := shares(pid, "user")
+	ours, err := Shares(pid, "user")
 	id, unmapped := mappedID(string(text), 0)
 	same = ours || unmapped == nil && id == 0
 	return same && !ours, same, err

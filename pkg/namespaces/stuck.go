@@ -1,7 +1,6 @@
 package namespaces
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -61,12 +60,11 @@ func Stuck(root int) (stuck []StuckProcess) {
 }
 
 func stuckProcess(pid int) (p StuckProcess, ok bool) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if err != nil || open < 0 || end < open || len(stat) < end+3 {
+	s, ok := stat(pid)
+	if !ok {
 		return p, false
 	}
 	wchan, _ := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
-	p = StuckProcess{PID: pid, Program: string(stat[open+1 : end]), State: string(stat[end+2]), Wchan: strings.TrimSpace(string(wchan))}
+	p = StuckProcess{PID: pid, Program: s.Name, State: s.State, Wchan: strings.TrimSpace(string(wchan))}
 	return p, true
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/procstat"
 )
 
 const (
@@ -30,16 +32,11 @@ func (u Usage) plus(v Usage) Usage { return Usage{u.CPU + v.CPU, u.RSS + v.RSS} 
 
 // UsageOf returns the usage of one process, or zero when it cannot be read.
 func UsageOf(pid int) (u Usage) {
-	fields := stat(pid)
-	if len(fields) < 22 {
-		return u
+	s, _ := stat(pid)
+	for _, field := range []int{procstat.UserTime, procstat.SystemTime, procstat.ChildUserTime, procstat.ChildSystem} {
+		u.CPU += time.Duration(s.Number(field)) * clockTick
 	}
-	for _, field := range fields[11:15] { // utime, stime, cutime, cstime
-		ticks, _ := strconv.ParseInt(field, 10, 64)
-		u.CPU += time.Duration(ticks) * clockTick
-	}
-	pages, _ := strconv.ParseUint(fields[21], 10, 64)
-	u.RSS = pages * uint64(os.Getpagesize())
+	u.RSS = s.Number(procstat.ResidentPages) * uint64(os.Getpagesize())
 	return u
 }
 
@@ -103,14 +100,13 @@ func UserOf(pid int) (uid uint32, ok bool) {
 
 // IsZombie reports whether a process is dead and not reaped.
 func IsZombie(pid int) bool {
-	fields := stat(pid)
-	return len(fields) > 0 && fields[0] == "Z"
+	s, _ := stat(pid)
+	return s.State == "Z"
 }
 
-// stat returns the fields of proc_pid_stat(5) from the third, the state, on. The name before
-// it stands in parentheses and may contain any byte.
-func stat(pid int) []string {
+// stat reads proc_pid_stat(5) with few system calls. ok is false when it cannot be read.
+func stat(pid int) (s procstat.Stat, ok bool) {
 	var buffer [1 << 10]byte
 	text, _ := readAt(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/stat", buffer[:])
-	return strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	return procstat.Parse(text)
 }

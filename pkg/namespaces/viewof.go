@@ -17,7 +17,7 @@ type View struct {
 
 // ViewOf reads the view of a process from its mounts. In the mount namespace of this process nothing is its own.
 func ViewOf(pid int) (v View, err error) {
-	if ours, err := shares(pid, "mnt"); err != nil || ours {
+	if ours, err := Shares(pid, "mnt"); err != nil || ours {
 		return v, err
 	}
 	table, err := os.Open(fmt.Sprintf("/proc/%d/mountinfo", pid))
