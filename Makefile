@@ -88,6 +88,7 @@ soak: build ## long tests: all recipes of docs/programs.md, and 10,000 cycles an
 .PHONY: bench
 bench: build ## measures, in the same run as uWSGI's Emperor
 	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 20m -run '^$$' -bench . -benchtime 1x ./integration/...
+	unshare -n -m env EMPEROR_TEST_SPACE=BenchmarkStage $(GO) test -count=1 -run '^$$' -bench '^BenchmarkStage$$' -benchtime 3x ./pkg/network
 
 .PHONY: measure
 measure: ## prints the sizes of files, functions and types

@@ -34,6 +34,13 @@ func TestNetworkOfAHostThatLacksSomething(t *testing.T) {
 	}
 	told("this process may not configure networks (an emperor that is root, without uid, and with CAP_NET_ADMIN and CAP_SYS_ADMIN)",
 		"setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", "--")
+	file("emperor-network-pool = 198.18.0.0/24")
+	told("emperor-network-pool: the pool 198.18.0.0/24 overlaps 198.18.0.0/30, which this host uses (emperor-network-pool = another prefix)")
+	file("emperor-network-bridge = br-new 198.18.0.0/24")
+	told("emperor-network-bridge: the pool 198.18.0.0/24 overlaps 198.18.0.0/30, which this host uses (emperor-network-bridge = NAME and another prefix)")
+	w.run("echo 0 >/proc/sys/net/ipv4/conf/up0/forwarding")
+	file("emperor-network-pool = 10.142.0.0/19", "emperor-network-forwarding = check")
+	told("emperor-network-forwarding: this host does not forward, and emperor-network-forwarding is check (sysctl -w net.ipv4.conf.up0.forwarding=1)")
 	file("emperor-network-dns = forward")
 	other := w.inside("python3", "-c", "import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('', 53))\nprint('ready', flush=True)\nsys.stdin.read()")
 	in, _ := other.StdinPipe()

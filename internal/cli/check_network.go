@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"os"
+	"path/filepath"
 	"slices"
 
+	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/dns"
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -29,7 +32,10 @@ func (k *checker) networks() {
 // needs returns the needs of an emperor and of the vassals that were checked under it.
 func (k *checker) needs(e *config.Emperor) network.Needs {
 	o := e.Network
-	n := network.Needs{Kinds: []spec.Kind{o.Mode.Kind}, Pool: o.Pool, Bridge: o.Bridge.Prefixes, BridgeName: o.Bridge.Name, ToHost: o.ToHost.All || len(o.ToHost.Ports) > 0}
+	n := network.Needs{
+		Kinds: []spec.Kind{o.Mode.Kind}, Pool: o.Pool, Bridge: o.Bridge.Prefixes, BridgeName: o.Bridge.Name, ToHost: o.ToHost.All || len(o.ToHost.Ports) > 0,
+		Dir: filepath.Join(cmp.Or(e.RuntimeDir, OwnRuntimeDir()), control.NetworkName), Uplinks: o.Uplinks, CheckForwarding: o.CheckForwarding,
+	}
 	for _, m := range o.Modes {
 		n.Kinds = append(n.Kinds, m.Kind)
 	}

@@ -167,7 +167,8 @@ func (n Networking) judgePort(g networkSetting, problems *Problems) {
 	problems.Add(g.Origin, g.Name, fmt.Sprintf("a tenant's own file may not publish port %s", p.Ports), hint)
 }
 
-// checkAddresses finds addresses that no packet would reach. The automatic pool is unknown here.
+// checkAddresses finds addresses that no packet would reach. The automatic pool is unknown here, but for the ranges that
+// contain it.
 func (n Networking) checkAddresses(v *Vassal, mode spec.Mode, problems *Problems) {
 	pool := n.prefixes(mode)
 	for _, a := range v.Network.Addresses {
@@ -175,7 +176,12 @@ func (n Networking) checkAddresses(v *Vassal, mode spec.Mode, problems *Problems
 		origin := v.OriginOf("network-address", a.String())
 		i := slices.IndexFunc(pool, leads)
 		switch {
-		case slices.ContainsFunc(v.Network.Routes, leads), pool == nil:
+		case slices.ContainsFunc(v.Network.Routes, leads):
+		case pool == nil:
+			if mode.Kind == spec.Routed && !slices.ContainsFunc(spec.AutoRanges(), leads) {
+				problems.Add(origin, "network-address", fmt.Sprintf("%s is outside of the automatic pool", a),
+					"emperor-network-pool = a prefix with it in the emperor's file, or network-route")
+			}
 		case i < 0:
 			problems.Add(origin, "network-address", fmt.Sprintf("%s is outside of the pool", a), "network-route = a prefix with it, or emperor-network-pool")
 		case a == pool[i].Addr() || a == pool[i].Addr().Next():

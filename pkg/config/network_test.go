@@ -57,6 +57,9 @@ func TestConnection(t *testing.T) {
 		{routed, false, "network-address = 192.0.2.1", "", "192.0.2.1 is outside of the pool"},
 		{routed, false, "network-address = 192.0.2.1\nnetwork-route = 192.0.2.1/32", spec.Routed, ""},
 		{chosen, true, "network = routed", spec.Routed, ""},
+		{chosen, false, "network = routed\nnetwork-address = 192.0.2.9", "", "a.ini:4: network-address: 192.0.2.9 is outside of the automatic pool (emperor-network-pool = a prefix with it in the emperor's file, or network-route)"},
+		{chosen, false, "network = routed\nnetwork-address = 10.200.0.9\nnetwork-address = fd09::9", spec.Routed, ""},
+		{chosen, false, "network = routed\nnetwork-address = 192.0.2.9\nnetwork-route = 192.0.2.8/29", spec.Routed, ""},
 		{routed, true, "network = macvlan:eth0", "", "may not choose macvlan:eth0 (here: routed"},
 		{chosen, false, "network = macvlan:eth0\nnetwork-address = 192.0.2.7", spec.Macvlan, ""},
 		{routed, false, "network = macvlan:eth0", "", "a.ini:3: network: packets of a vassal with network = macvlan:eth0 do not pass the host: the emperor-network-limit cannot hold for it"},
@@ -105,5 +108,23 @@ func TestConnection(t *testing.T) {
 	}
 	if wish, err := routed.Connection(v, true); err != nil || fmt.Sprint(wish.Addresses, wish.Publish) != "[10.142.3.7] [80]" || wish.Limit.Down != 40e6 {
 		t.Errorf("by a template: %+v, %v", wish, err)
+	}
+}
+
+// A port of a loopback address is a mistake with its place: no client gets an answer there.
+func TestPublishAtLoopback(t *testing.T) {
+	for line, want := range map[string]string{
+		"127.0.0.1:8012:8080": "a.ini:3: network-publish: packets to the loopback address 127.0.0.1 do not reach a vassal (no address, or one of another interface",
+		"[::1]:8012:8080":     "a.ini:3: network-publish: packets to the loopback address ::1 do not reach a vassal (",
+		"192.0.2.1:8012:8080": "",
+	} {
+		_, _, err := ParseVassal(Source{Name: "a.ini", Path: "a.ini", Data: []byte("[uwsgi]\ncommand = cat\nnetwork-publish = " + line + "\n")})
+		if text := fmt.Sprint(err); (err == nil) != (want == "") || !strings.Contains(text, want) {
+			t.Errorf("%s: %v, want %q", line, err, want)
+		}
+	}
+	_, _, err := ownLoader.Emperor([]string{"--emperor-network", "routed", "--emperor-network-publish", "127.0.0.1:8000-8999", "--emperor-use-clone", "net", t.TempDir()})
+	if text := fmt.Sprint(err); !strings.Contains(text, "emperor-network-publish: packets to the loopback address 127.0.0.1 do not reach a vassal") {
+		t.Errorf("of the emperor: %v", err)
 	}
 }

@@ -242,7 +242,22 @@ func setPool(e *Emperor, v option.Value) error {
 }
 
 func setPublishable(e *Emperor, v option.Value) error {
+	if p, err := spec.ParsePorts(v.Text); err == nil {
+		if err := published(p); err != nil {
+			return err
+		}
+	}
 	return add(&e.Network.Publish, spec.ParsePorts, v.Text, "such as 8000-8999")
+}
+
+// published finds ports of an address at which no client can reach a vassal: packets to a loopback address do not
+// leave the host.
+func published(p spec.Ports) error {
+	if p.Address.IsLoopback() {
+		return option.Wrong(fmt.Sprintf("packets to the loopback address %s do not reach a vassal", p.Address),
+			"no address, or one of another interface; programs of the host reach the vassal at its own address")
+	}
+	return nil
 }
 
 func setToHost(e *Emperor, v option.Value) error {
@@ -339,6 +354,9 @@ func setPublish(v *Vassal, t option.Value) error {
 	p, err := spec.ParsePublication(t.Text)
 	if err != nil {
 		return mistaken(err, "such as 8001:8080")
+	}
+	if err := published(p.Ports); err != nil {
+		return err
 	}
 	if i := slices.IndexFunc(v.Network.Publish, func(q spec.Publication) bool { return q.Overlaps(p.Ports) }); i >= 0 {
 		return option.Wrong(fmt.Sprintf("%s is published already (%s)", p.Ports, v.Network.Publish[i]), "one line for each port")

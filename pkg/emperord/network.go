@@ -161,7 +161,7 @@ func (g *gathered) examineHost() error {
 	own, _ := network.HostAddresses() // without them a nameserver of the host counts as one that vassals reach
 	needs := network.Needs{
 		Kinds: []spec.Kind{o.Mode.Kind}, Pool: o.Pool, Bridge: o.Bridge.Prefixes, BridgeName: o.Bridge.Name, Answers: dns.Answers(o.DNS, own),
-		ToHost: o.ToHost.All || len(o.ToHost.Ports) > 0,
+		ToHost: o.ToHost.All || len(o.ToHost.Ports) > 0, Dir: g.sockets.networkDir(), Uplinks: o.Uplinks, CheckForwarding: o.CheckForwarding,
 	}
 	for _, m := range o.Modes {
 		if !slices.Contains(needs.Kinds, m.Kind) {

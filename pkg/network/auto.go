@@ -5,13 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+
+	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
-// The private ranges of which AutoPool takes a part.
-var (
-	autoRange4 = netip.MustParsePrefix("10.128.0.0/9")
-	autoBits4  = 19
-)
+// autoBits4 is the length of the prefix that AutoPool takes of the range of IPv4.
+const autoBits4 = 19
 
 // AutoPool chooses a private prefix of each family by a seed, such as the id of the machine.
 // It skips prefixes that overlap one in use: the host's own addresses and routes.
@@ -26,6 +25,7 @@ func AutoPool(seed string, inUse []netip.Prefix) ([]netip.Prefix, error) {
 
 func auto4(seed string, inUse []netip.Prefix) (netip.Prefix, error) {
 	sum := sha256.Sum256([]byte("pool\x00" + seed))
+	autoRange4 := spec.AutoRanges()[0]
 	blocks := uint32(1) << (autoBits4 - autoRange4.Bits())
 	start := binary.BigEndian.Uint32(sum[:4]) % blocks
 	base := binary.BigEndian.Uint32(autoRange4.Addr().AsSlice())

@@ -73,7 +73,7 @@ func bridgedPacketsAreFiltered() bool {
 // makeBridge makes the bridge in the group of the emperor, with which it also goes. Its gateway
 // is the first address of each prefix.
 func (s *Stage) makeBridge(n *namespaces.Netlink, b *bridge, host hostFacts) (err error) {
-	if err = conflict(s.config.Bridge.Prefixes, append(slices.Clone(s.pool.Prefixes()), host.inUse...)); err != nil {
+	if err = conflictOfBridge(s.config.Bridge.Prefixes, slices.Concat(s.pool.Prefixes(), host.inUse)); err != nil {
 		return err
 	}
 	if b.index, err = n.AddBridge(namespaces.Bridge{Name: b.name, MAC: b.mac, Group: s.id.Group(), MTU: s.mtu}); err != nil {

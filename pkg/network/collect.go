@@ -211,16 +211,28 @@ func (s *Stage) autoPool(host hostFacts) (prefixes []netip.Prefix, err error) {
 }
 
 // conflict reports an address or a route of the host in a pool. A route to a larger network is
-// none: the routes to vassals are more specific.
+// none: the routes to vassals are more specific. The error is a Lack.
 func conflict(pool, inUse []netip.Prefix) error {
 	for _, p := range pool {
 		for _, q := range inUse {
 			if p.Overlaps(q) && q.Bits() >= p.Bits() {
-				return fmt.Errorf("the pool %s overlaps %s, which this host uses (emperor-network-pool = another prefix)", p, q)
+				return Lack{
+					Key: keyPool, What: fmt.Sprintf("the pool %s overlaps %s, which this host uses", p, q), Hint: keyPool + " = another prefix",
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// conflictOfBridge reports one with the prefixes of a bridge that the emperor makes.
+func conflictOfBridge(prefixes, inUse []netip.Prefix) error {
+	err := conflict(prefixes, inUse)
+	if lack := (Lack{}); errors.As(err, &lack) {
+		lack.Key, lack.Hint = keyBridge, keyBridge+" = NAME and another prefix"
+		return lack
+	}
+	return err
 }
 
 // machineID seeds the automatic pool: the same machine has the same one.

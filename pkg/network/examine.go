@@ -21,6 +21,12 @@ type Needs struct {
 	BridgeName string
 	// Answers: the emperor answers names, at port 53 of its gateways. ToHost: vassals may reach ports of the host.
 	Answers, ToHost bool
+	// Dir has the records of an emperor that runs or was killed: the start takes its changes of the host back
+	// first (Config.Dir).
+	Dir string
+	// Uplinks and CheckForwarding are the options of the same names (Config).
+	Uplinks         []string
+	CheckForwarding bool
 }
 
 // Lack is a part that a host does not have.
@@ -83,12 +89,13 @@ func (t trial) lacks(n Needs) (list []Lack) {
 	for _, l := range []struct {
 		key  string
 		list []netip.Prefix
-	}{{"emperor-network-pool", n.Pool}, {"emperor-network-bridge", n.Bridge}} {
+	}{{keyPool, n.Pool}, {keyBridge, n.Bridge}} {
 		i := slices.IndexFunc(l.list, func(p netip.Prefix) bool { return p.Addr().Is6() })
 		if i >= 0 && !t.ipv6 {
 			add(Lack{Key: l.key, What: fmt.Sprintf("this host has no IPv6 for %s", l.list[i]), Hint: "sysctl -w net.ipv6.conf.all.disable_ipv6=0, or no prefix of IPv6"})
 		}
 	}
+	list = append(list, t.place...)
 	if n.Answers && errors.Is(t.answer, unix.EADDRINUSE) {
 		add(Lack{
 			Key: "emperor-network-dns", What: "another nameserver of this host has port 53 of all addresses",
@@ -101,8 +108,13 @@ func (t trial) lacks(n Needs) (list []Lack) {
 	return list
 }
 
-// keyMode is the option that asks for the built-in network.
-const keyMode = "emperor-network"
+// The options of which this package finds mistakes: the one that asks for the built-in network, and others.
+const (
+	keyMode       = "emperor-network"
+	keyPool       = "emperor-network-pool"
+	keyBridge     = "emperor-network-bridge"
+	keyForwarding = "emperor-network-forwarding"
+)
 
 func refused(err error) bool { return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) }
 

@@ -70,6 +70,7 @@ func TestExamine(t *testing.T) {
 		other.Close()
 	}
 	s := openStage(t, nil)
+	needs.Dir = s.config.Dir // the gateways are its own
 	if list := Examine(needs); len(list) != 0 {
 		t.Errorf("beside an emperor: %v", list)
 	}

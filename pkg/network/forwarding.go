@@ -27,21 +27,30 @@ const (
 func (s *Stage) forward(uplinks [2][]string) (guarded []string, err error) {
 	f := forwarder{changes: s.changes, check: s.config.CheckForwarding, log: s.config.Log}
 	f.all(s.gateways, uplinks)
-	if len(f.missing) > 0 {
-		return nil, fmt.Errorf("this host does not forward, and emperor-network-forwarding is check (sysctl -w %s)", strings.Join(f.missing, " "))
-	}
-	return f.guarded, f.err
+	return f.guarded, errors.Join(f.err, f.lack())
 }
 
 // forwarder collects the results for all uplinks.
 type forwarder struct {
 	changes *changes
 	check   bool
-	log     *slog.Logger
+	// restored: settings count with their values before the changes.
+	restored bool
+	log      *slog.Logger
 
 	guarded []string
 	missing []string // settings for sysctl(8)
 	err     error
+}
+
+// lack returns a Lack for the settings that are missing. Nil: none is.
+func (f *forwarder) lack() error {
+	if len(f.missing) == 0 {
+		return nil
+	}
+	return Lack{
+		Key: keyForwarding, What: "this host does not forward, and " + keyForwarding + " is check", Hint: "sysctl -w " + strings.Join(f.missing, " "),
+	}
 }
 
 func (f *forwarder) exists(setting string) bool {
@@ -90,8 +99,13 @@ func (f *forwarder) whole(uplinks []string) {
 	}
 }
 
+// value reads a setting.
 func (f *forwarder) value(setting string) string {
-	b, _ := os.ReadFile(filepath.Join(f.changes.root, setting))
+	path := filepath.Join(f.changes.root, setting)
+	if was, changed := f.changes.Settings[path]; changed && f.restored {
+		return was
+	}
+	b, _ := os.ReadFile(path)
 	return strings.TrimSpace(string(b))
 }
 

@@ -228,6 +228,14 @@ func readHost() (f hostFacts, err error) {
 	return f, nil
 }
 
+// chosen returns the uplinks by family: the ones of the options, or of the default routes.
+func (f *hostFacts) chosen(options []string) [2][]string {
+	if options != nil {
+		return [2][]string{options, options}
+	}
+	return f.uplinks
+}
+
 // use adds a network. by is its interface; nil: it has none.
 func (f *hostFacts) use(cidr string, by *netlink.LinkAttrs) {
 	p, err := netip.ParsePrefix(cidr)

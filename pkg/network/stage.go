@@ -249,7 +249,7 @@ func (s *Stage) policy(guarded []string) Policy {
 // uplinks returns the interfaces to other hosts, by family.
 func (s *Stage) uplinks(host hostFacts) [2][]string {
 	if s.config.Uplinks != nil {
-		return [2][]string{s.config.Uplinks, s.config.Uplinks}
+		return host.chosen(s.config.Uplinks)
 	}
 	for i, name := range []string{"IPv4", "IPv6"} {
 		has := slices.ContainsFunc(s.gateways, func(a netip.Addr) bool { return a.Is6() == (i == 1) })

@@ -25,11 +25,14 @@ type trial struct {
 	answer error
 	// drops are chains of other programs that drop packets of vassals.
 	drops []foreignDrop
+	// place are networks and settings of the host that the start refuses.
+	place []Lack
 }
 
 // try tries all that vassals need. Nothing is left of it.
 func try(n Needs) trial {
 	t := trial{kinds: map[spec.Kind]error{}, ipv6: hasIPv6(), drops: foreignDrops(n.BridgeName, n.Answers || n.ToHost)}
+	t.place = n.place(t.ipv6)
 	if n.Answers {
 		t.answer = tryPort53()
 	}
