@@ -177,6 +177,8 @@ type wholeBody struct {
 	fault atomic.Pointer[bodyError]
 }
 
+// Read returns the body. After an error of the client it ends the program and returns when that has ended: the
+// program never takes a part of a body for the whole.
 func (b *wholeBody) Read(p []byte) (int, error) {
 	if b.from == nil {
 		return 0, io.EOF
@@ -193,6 +195,7 @@ func (b *wholeBody) Read(p []byte) (int, error) {
 // bodyError is the reason why the body did not arrive.
 type bodyError struct{ error }
 
+// Unwrap returns the error of the connection, which decides the status.
 func (e bodyError) Unwrap() error { return e.error }
 
 // status is the status that the client gets.
@@ -278,6 +281,7 @@ var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "T
 // flusher sends its input at once: a program may pause between two writes.
 type flusher struct{ x *exchange }
 
+// Write sends b to the client before it returns.
 func (f flusher) Write(b []byte) (int, error) {
 	n, err := f.x.Write(b)
 	if err == nil {

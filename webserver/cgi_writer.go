@@ -38,6 +38,7 @@ func (w *cgiWriter) WriteHeader(status int) {
 	_, _ = io.WriteString(w.out, "\r\n")
 }
 
+// Write sends b as a part of the body. The first Write adds a missing status (200) and Content-Type.
 func (w *cgiWriter) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		if w.header.Get("Content-Type") == "" {

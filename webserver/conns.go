@@ -116,6 +116,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+// Read returns bytes behind the header of the PROXY protocol, where the connection has one.
 func (c *conn) Read(b []byte) (int, error) {
 	if c.proxied != nil {
 		return c.proxied.read(c, b)
@@ -139,6 +140,8 @@ func (c *conn) receive(b []byte) (int, error) {
 	return n, err
 }
 
+// Write sends b within the connection's timeout. An answer that net/http sends itself, without a handler, is logged
+// as a refused request.
 func (c *conn) Write(b []byte) (int, error) {
 	if c.refused != nil && c.begun.Load() && !c.h2.Load() && !c.answering.Load() {
 		if status := refusal(b); status != 0 {
@@ -197,6 +200,7 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
+// Close closes the connection and removes it from the list of its server.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.owner.remove(c)
@@ -268,6 +272,8 @@ type listener struct {
 	proxied func(net.Conn) *proxied   // beginning of its connections; nil: requests only
 }
 
+// Accept returns the next connection, which is in the list of its server. The error is errDrained after
+// the last call.
 func (l *listener) Accept() (net.Conn, error) {
 	n, err := l.Listener.Accept()
 	if errors.Is(err, os.ErrDeadlineExceeded) {

@@ -124,6 +124,8 @@ func oneLine(v string) string {
 	return v
 }
 
+// Write sends b as a part of the body, and the head before the first part. The error is http.ErrBodyNotAllowed for a
+// status without a body, or the first error of the connection.
 func (w *directWriter) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	if w.err != nil {

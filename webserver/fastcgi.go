@@ -316,6 +316,7 @@ type fcgiOutput struct {
 	record  []byte // the next record: room for its header, and its content
 }
 
+// Write puts b into records and sends the ones that are full. Flush sends the last one.
 func (o *fcgiOutput) Write(b []byte) (n int, err error) {
 	for len(b) > 0 {
 		if len(o.record) == 0 {
@@ -374,6 +375,7 @@ type exactBody struct {
 	left int64
 }
 
+// Read returns an error for a body that is longer or shorter than CONTENT_LENGTH.
 func (b *exactBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	switch b.left -= int64(n); {

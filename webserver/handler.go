@@ -131,6 +131,7 @@ type unusable struct {
 
 func (u *unusable) Error() string { return fmt.Sprintf("cannot use %s %q: %v", u.what, u.name, u.err) }
 
+// Unwrap returns the cause, without the name of the part.
 func (u *unusable) Unwrap() error { return u.err }
 
 // blame adds the option and its line to the error of a part that could not be set up.

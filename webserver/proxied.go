@@ -122,6 +122,7 @@ func (p *proxied) readHeader() error {
 // bytesOf reads from the kernel.
 type bytesOf struct{ c *conn }
 
+// Read returns bytes from the kernel, which may begin with the header of the PROXY protocol.
 func (b bytesOf) Read(to []byte) (int, error) { return b.c.receive(to) }
 
 // read returns bytes that follow the header. net/http does not answer at io.EOF.

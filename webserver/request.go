@@ -110,6 +110,8 @@ func (x *exchange) finishHeaders(status int) {
 // for another request's.
 func (x *exchange) chunked() bool { return x.r.ProtoMajor == 1 && len(x.r.TransferEncoding) > 0 }
 
+// Write sends b as a part of the body and counts it. The error is errTooLong, or of a client that has not taken the
+// bytes in time.
 func (x *exchange) Write(b []byte) (int, error) {
 	if x.result.status == 0 {
 		x.WriteHeader(http.StatusOK)
@@ -285,6 +287,7 @@ func (s *server) refused(c *conn, status int) {
 // noClient is a ResponseWriter without a client.
 type noClient struct{ http.ResponseWriter }
 
+// Header returns nil: the log finds no header of an answer.
 func (noClient) Header() http.Header { return nil }
 
 // errTooLong is the cause of a request that took longer than request-timeout.
@@ -335,6 +338,7 @@ type patientBody struct {
 // wait sets the deadline. Protocols without deadlines have limits of their own.
 func (b *patientBody) wait() { _ = b.to.SetReadDeadline(time.Now().Add(b.timeout)) }
 
+// Read waits for each part of the body for the timeout. After an error the connection is not used again.
 func (b *patientBody) Read(p []byte) (int, error) {
 	b.wait()
 	n, err := b.ReadCloser.Read(p)

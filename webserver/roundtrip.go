@@ -175,6 +175,7 @@ type bodyOf struct {
 	err error
 }
 
+// Read keeps the error of the client, which is told apart from the target's.
 func (b *bodyOf) Read(p []byte) (n int, err error) {
 	if n, err = b.ReadCloser.Read(p); err != nil && err != io.EOF {
 		b.err = err

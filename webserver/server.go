@@ -57,6 +57,7 @@ type Config struct {
 
 // Lines takes one line, which ends in a newline and is valid during the call.
 type Lines interface {
+	// Write takes the whole line, or drops it.
 	Write(line []byte) (int, error)
 }
 

@@ -140,6 +140,8 @@ type uwsgiBody struct {
 	left  int64
 }
 
+// Read returns at most the bytes of CONTENT_LENGTH. The error is io.ErrUnexpectedEOF for a client that ends before. Behind
+// the body it watches for the end of the client.
 func (b *uwsgiBody) Read(p []byte) (int, error) {
 	if b.left <= 0 {
 		b.vigil.begin()
@@ -153,6 +155,7 @@ func (b *uwsgiBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close does nothing: the connection ends after the answer.
 func (b *uwsgiBody) Close() error { return nil }
 
 // vigil detects the end of a client that sends nothing more, as net/http does.

@@ -229,8 +229,9 @@ type Process interface {
 	// other processes have removed. It is called at any time, from goroutines of their own.
 	Restore()
 	// KeepSockets makes Stop take the listening sockets of the process first, so that connections
-	// that wait there are not reset. Kept returns them after Clear; the caller closes them.
+	// that wait there are not reset.
 	KeepSockets()
+	// KeptSockets returns these sockets after Clear; the caller closes them.
 	KeptSockets() namespaces.Sockets
 	// Stop asks the process to end; gracefully, if it knows the difference.
 	Stop(graceful bool)

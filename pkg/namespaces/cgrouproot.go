@@ -336,6 +336,7 @@ func pidNamespace() uint64 {
 	return s.Ino
 }
 
+// String returns the owner in the form PID-PIDNS-SALT.
 func (o owner) String() string { return fmt.Sprintf("%d-%d-%s", o.pid, o.pidns, o.salt) }
 
 // Digest is SHA-256. Only the emperor makes names of cgroups: a vassal does not carry the code.

@@ -318,6 +318,7 @@ func (l Index) Neighbour(ip netip.Addr, mac net.HardwareAddr) Change {
 // ndMsg is struct ndmsg as the data of a request.
 type ndMsg struct{ unix.NdMsg }
 
+// Len returns the size of the message in bytes.
 func (m ndMsg) Len() int { return unix.SizeofNdMsg }
 
 // Serialize returns the message in the kernel's layout.

@@ -42,8 +42,9 @@ type Visit struct {
 
 // Opener opens the namespaces of one process. The caller closes the results.
 type Opener interface {
-	// OpenNetwork opens the network namespace, and OpenNamespace any other.
+	// OpenNetwork opens the network namespace. The caller closes the handle.
 	OpenNetwork() (netns.NsHandle, error)
+	// OpenNamespace opens a namespace of another kind, one flag. The caller closes the file.
 	OpenNamespace(which Flags) (*os.File, error)
 }
 

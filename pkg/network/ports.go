@@ -27,6 +27,7 @@ type portKey struct {
 	protocol spec.Protocol
 }
 
+// String returns the port in the spelling of network-publish.
 func (k portKey) String() string {
 	return spec.Ports{Address: k.address, First: k.port, Last: k.port, Protocol: k.protocol}.String()
 }

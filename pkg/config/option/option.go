@@ -138,8 +138,9 @@ func (c Change) String() string {
 type Area[T any] interface {
 	// Find returns the row with a name or alias, or nil.
 	Find(name string) *Row[T]
-	// All yields each row. Names yields all names and aliases without making rows.
+	// All yields each row.
 	All(yield func(*Row[T]) bool)
+	// Names yields all names and aliases without making rows.
 	Names(yield func(string) bool)
 }
 

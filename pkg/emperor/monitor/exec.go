@@ -80,6 +80,7 @@ type bounded struct {
 	left int
 }
 
+// Write passes on the bytes up to the limit and accepts the rest, so that the program does not block.
 func (b *bounded) Write(p []byte) (int, error) {
 	n := min(len(p), b.left)
 	b.left -= n

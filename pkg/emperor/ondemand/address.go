@@ -141,6 +141,7 @@ type firstBytes struct {
 	left int
 }
 
+// Write keeps the bytes up to the limit and accepts the rest.
 func (f *firstBytes) Write(p []byte) (int, error) {
 	n := min(len(p), f.left)
 	f.left -= n
