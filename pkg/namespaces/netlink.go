@@ -174,6 +174,13 @@ func (l Index) Alias(alias string) Change {
 	return Change{About: "alias of the link", request: request}
 }
 
+// HardwareAddress sets the hardware address of the interface.
+func (l Index) HardwareAddress(mac net.HardwareAddr) Change {
+	request := aboutLink(unix.RTM_SETLINK, int(l))
+	request.AddData(nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
+	return Change{About: "hardware address of the link", request: request}
+}
+
 // NoLinkLocal keeps the kernel from giving the interface an address of IPv6 when it is set up (ip-link(8),
 // addrgenmode). An interface without IPv6 is EAFNOSUPPORT.
 func (l Index) NoLinkLocal() Change {

@@ -2,6 +2,7 @@ package namespaces
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -113,6 +114,35 @@ func (n *Netlink) RouteTo(a netip.Addr) (l Index, err error) {
 		return 0, fmt.Errorf("cannot look up the route to %s: %w", a, err)
 	}
 	return l, nil
+}
+
+// PermanentNeighbour returns the hardware address that an IP address behind an interface has for good. Nil: there is
+// none. A kernel before 5.0 returns EOPNOTSUPP.
+func (n *Netlink) PermanentNeighbour(l Index, ip netip.Addr) (mac net.HardwareAddr, err error) {
+	request := nl.NewNetlinkRequest(unix.RTM_GETNEIGH, 0)
+	request.AddData(ndMsg{unix.NdMsg{Family: uint8(family(ip)), Ifindex: int32(l)}})
+	request.AddData(nl.NewRtAttr(unix.NDA_DST, ip.AsSlice()))
+	answers := make([]error, 1)
+	err = n.rtnl.batchEach([]*nl.NetlinkRequest{request}, answers, func(m syscall.NetlinkMessage) {
+		if m.Header.Type != unix.RTM_NEWNEIGH || len(m.Data) < unix.SizeofNdMsg || binary.NativeEndian.Uint16(m.Data[8:])&unix.NUD_PERMANENT == 0 {
+			return
+		}
+		for _, a := range attributesOf(m.Data[unix.SizeofNdMsg:]) {
+			if a.kind == unix.NDA_LLADDR {
+				mac = slices.Clone(a.value) // of a buffer that is used again
+			}
+		}
+	})
+	if err == nil {
+		err = answers[0]
+	}
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the neighbour %s: %w", ip, err)
+	}
+	return mac, nil
 }
 
 // WatchRoutes lets RoutesChanged report changes of the routes of IPv6 from now on.

@@ -72,6 +72,11 @@ func (f faulty) LinkNamed(name string) (l namespaces.LinkFacts, err error) {
 	return l, err
 }
 
+func (f faulty) PermanentNeighbour(i namespaces.Index, a netip.Addr) (mac net.HardwareAddr, err error) {
+	err = f.fail(func() (err error) { mac, err = f.rtnetlink.PermanentNeighbour(i, a); return err })
+	return mac, err
+}
+
 func (f faulty) WatchRoutes() error { return f.fail(f.rtnetlink.WatchRoutes) }
 
 func (f faulty) RoutesChanged() error { return f.fail(f.rtnetlink.RoutesChanged) }

@@ -94,6 +94,17 @@ func (c *changes) keep() error {
 // sysctls is where settings of the network are.
 const sysctls = "/proc/sys/net"
 
+// keepAgain records the changes once more if their record was lost, so that they are taken back.
+func (c *changes) keepAgain() error {
+	if _, err := os.Lstat(c.path); !errors.Is(err, os.ErrNotExist) || len(c.Settings)+len(c.Addresses)+len(c.Refused) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(c.path), 0o700); err != nil {
+		return err
+	}
+	return c.keep()
+}
+
 // set gives a setting a value, if it has another one. A missing file is ErrNotExist.
 func (c *changes) set(setting, value string) error {
 	path := filepath.Join(c.root, setting)

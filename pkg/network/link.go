@@ -90,19 +90,30 @@ func (l *Link) raised(id ID) []namespaces.Change {
 // outside returns the changes that lead packets to the vassal; add is AddNew or Add of a route. The neighbours are
 // permanent: no packet asks for them, and no answer of another vassal replaces them.
 func (l *Link) outside(add func(namespaces.HostRoute) namespaces.Change) (list []namespaces.Change) {
-	behind := l.Index
-	if l.bridge != 0 {
-		behind = l.bridge
-	}
-	for _, a := range l.Addresses {
-		if l.bridge == 0 || l.pool != nil {
-			list = append(list, behind.Neighbour(a, l.peerMAC))
-		}
+	behind, known := l.neighbours()
+	for _, a := range known {
+		list = append(list, behind.Neighbour(a, l.peerMAC))
 	}
 	for _, route := range l.routes() {
 		list = append(list, add(route))
 	}
 	return list
+}
+
+// mended returns the changes that make the host's side again.
+func (l *Link) mended() []namespaces.Change {
+	return append([]namespaces.Change{l.Index.HardwareAddress(l.hostMAC)}, l.outside(namespaces.HostRoute.Add)...)
+}
+
+// neighbours returns the addresses that have permanent neighbours, and the interface behind which they are.
+func (l *Link) neighbours() (behind namespaces.Index, known []netip.Addr) {
+	switch {
+	case l.bridge == 0:
+		return l.Index, l.Addresses
+	case l.pool != nil:
+		return l.bridge, l.Addresses
+	}
+	return 0, nil
 }
 
 // addressLike returns the vassal's address of the same family.

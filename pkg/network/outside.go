@@ -15,7 +15,11 @@ import (
 // outside leads packets for the vassal to its link. A route of the host to an address of the vassal stays, and is an
 // error; one that an emperor has left is replaced.
 func (c *connecting) outside(context.Context) error {
-	err := c.out.Apply(c.link.outside(namespaces.HostRoute.AddNew)...)
+	add := func() error { return c.out.Apply(c.link.outside(namespaces.HostRoute.AddNew)...) }
+	err := add()
+	if errors.Is(err, unix.EINVAL) { // the gateway's address may be missing, which the routes name as their source
+		err = errors.Join(c.stage.restoreParts(), add())
+	}
 	if !errors.Is(err, unix.EEXIST) {
 		return err
 	}

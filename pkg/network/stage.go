@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -71,6 +72,7 @@ type rtnetlink interface {
 	Link(namespaces.Index) (namespaces.LinkFacts, error)
 	LinkNamed(string) (namespaces.LinkFacts, error)
 	RouteTo(netip.Addr) (namespaces.Index, error)
+	PermanentNeighbour(namespaces.Index, netip.Addr) (net.HardwareAddr, error)
 	WatchRoutes() error
 	RoutesChanged() error
 	Close()
@@ -331,6 +333,9 @@ func (s *Stage) Close() error {
 		h.close()
 	}
 	s.ports.mu.Unlock()
+	if s.id != "" && s.changes != nil {
+		failed = append(failed, s.changes.keepAgain())
+	}
 	if s.id != "" {
 		failed = append(failed, s.id.remove(s.config.Dir, s.table == nil))
 	}

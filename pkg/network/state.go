@@ -48,7 +48,20 @@ func (l *Link) hostFault(n rtnetlink, group uint32) error {
 		return &fault{what: "another program has put " + link + " into a bridge or bond", hint: "ip link set " + facts.Name + " nomaster; " + unmanaged}
 	case !facts.Up:
 		return &fault{what: "another program has set " + link + " down", hint: "ip link set " + facts.Name + " up; " + unmanaged}
+	case !slices.Equal(facts.MAC, l.hostMAC):
+		return &fault{
+			what: "another program has changed the hardware address of " + link, hint: fmt.Sprintf("ip link set %s address %s; %s", facts.Name, l.hostMAC, unmanaged),
+			mendable: true,
+		}
 	}
+	if err := l.routesFault(n); err != nil {
+		return err
+	}
+	return l.neighbourFault(n)
+}
+
+// routesFault reports that packets to the vassal do not leave by its link.
+func (l *Link) routesFault(n rtnetlink) error {
 	if l.bridge != 0 {
 		return nil // the routes are the bridge's
 	}
@@ -59,6 +72,26 @@ func (l *Link) hostFault(n rtnetlink, group uint32) error {
 		}
 		if via != l.Index {
 			return l.routeFault(a, via)
+		}
+	}
+	return nil
+}
+
+// neighbourFault reports that packets to the vassal leave for another hardware address. Kernels before 5.0 do not tell.
+func (l *Link) neighbourFault(n rtnetlink) error {
+	behind, known := l.neighbours()
+	for _, a := range known {
+		mac, err := n.PermanentNeighbour(behind, a)
+		switch {
+		case errors.Is(err, unix.EOPNOTSUPP):
+			return nil
+		case err != nil:
+			return err
+		case !slices.Equal(mac, l.peerMAC):
+			return &fault{
+				what: fmt.Sprintf("another program has changed or deleted the permanent neighbour %s of its link", a),
+				hint: "it is made again; ip monitor neigh shows the changes", mendable: true,
+			}
 		}
 	}
 	return nil
@@ -98,6 +131,11 @@ func (l *Link) insideFault(n rtnetlink) error {
 		return err
 	case !facts.Up:
 		return &fault{what: "a program of the vassal has set its interface " + facts.Name + " down", hint: l.remedy("ip link set " + facts.Name + " up")}
+	case !slices.Equal(facts.MAC, l.peerMAC):
+		return &fault{
+			what: "a program of the vassal has changed the hardware address of its interface " + facts.Name,
+			hint: "emperor restart " + l.Vassal, // the kernel has deleted the neighbours with it
+		}
 	}
 	return nil
 }
@@ -140,6 +178,18 @@ func (l *Link) wayFault(n rtnetlink) error {
 			return &fault{what: fmt.Sprintf("packets of the vassal to %s do not leave by its interface %s: a program of it has changed its routes",
 				gateway, l.Interface), hint: l.remedy("ip route")}
 		}
+		mac, err := n.PermanentNeighbour(l.inside, gateway)
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		// The host answers questions for its address on lo in IPv4 only.
+		if !slices.Equal(mac, l.hostMAC) && (mac != nil || gateway.Is6()) {
+			return &fault{what: fmt.Sprintf("a program of the vassal has changed or deleted the permanent neighbour %s", gateway), hint: l.remedy(
+				fmt.Sprintf("ip neighbour replace %s lladdr %s nud permanent dev %s", gateway, l.hostMAC, l.Interface))}
+		}
 	}
 	return nil
 }
@@ -156,8 +206,8 @@ func routeTo(n rtnetlink, a netip.Addr) (via namespaces.Index, err error) {
 // noRoutes are the answers of a kernel that has no route, or a route that refuses.
 var noRoutes = []error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EACCES, unix.EINVAL}
 
-// examiner returns a function that reads the state of a connection, and takes changes of its routes by
-// other programs back, unless a route of theirs leads to the vassal's address: that one is the host's.
+// examiner returns a function that reads the state of a connection, and takes changes of its hardware address, neighbours
+// and routes by other programs back, unless a route of theirs leads to the vassal's address: that one is the host's.
 func (s *Stage) examiner(l *Link) func() condition {
 	var mended time.Time
 	return func() (c condition) {
@@ -171,7 +221,7 @@ func (s *Stage) examiner(l *Link) func() condition {
 		if errors.As(err, &f) && f.mendable {
 			if pause := mendPause - time.Since(mended); pause > 0 {
 				time.AfterFunc(pause, func() { s.watch.hint(l.Index) })
-			} else if mended = time.Now(); n.Apply(l.outside(namespaces.HostRoute.Add)...) == nil {
+			} else if mended = time.Now(); n.Apply(l.mended()...) == nil {
 				err = l.hostFault(n, s.id.Group())
 				c.repaired = err == nil
 			}

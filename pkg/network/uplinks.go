@@ -98,6 +98,9 @@ func (s *Stage) routesChanged(events []namespaces.RouteEvent) {
 	if len(events) == 0 {
 		return
 	}
+	if slices.ContainsFunc(events, func(e namespaces.RouteEvent) bool { return e.Gone && slices.Contains(s.pool.Prefixes(), e.To) }) {
+		wakeUp(s.ups.wake) // the pool is not unreachable any more
+	}
 	foreign := func(e namespaces.RouteEvent) bool { return e.Protocol != RouteProtocol }
 	if slices.ContainsFunc(events, foreign) && slices.ContainsFunc(s.pool.Prefixes(), affects) { // a default route affects all
 		wakeUp(s.ups.wake)
@@ -112,8 +115,12 @@ func (s *Stage) routesChanged(events []namespaces.RouteEvent) {
 }
 
 // prepareUplinks switches forwarding on for the uplinks of this moment, and guards them. It reports
-// networks of other interfaces that have come into the pool, or have gone.
+// networks of other interfaces that have come into the pool, or have gone. Before that it restores the parts of the host that
+// other programs have deleted.
 func (s *Stage) prepareUplinks() error {
+	if err := s.restoreParts(); err != nil {
+		return err
+	}
 	host, err := readHost()
 	if err != nil {
 		return err

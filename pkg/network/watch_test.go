@@ -274,6 +274,7 @@ func TestWhy(t *testing.T) {
 		}
 		c.mend()
 		if l.Addresses[0].Is4() && strings.HasPrefix(c.name, "its interface") {
+			ip(t, a, "neighbour", "replace", l.Gateways[1].String(), "lladdr", l.hostMAC.String(), "nud", "permanent", "dev", "eth0")
 			ip(t, a, "-6", "route", "add", "default", "via", l.Gateways[1].String(), "dev", "eth0", "onlink")
 			ip(t, a, "-6", "address", "replace", l.Addresses[1].String()+"/128", "dev", "eth0", "nodad")
 		}

@@ -61,6 +61,7 @@ func (s Auditor) fault(l *Link) error {
 	}
 	defer n.Close()
 	if err := l.hostFault(n, s.id.Group()); err != nil {
+		s.watch.hint(l.Index) // changes of neighbours have no event
 		return err
 	}
 	if facts, err := n.Link(l.Index); err == nil && facts.State != namespaces.IfOperUp {
@@ -101,6 +102,12 @@ func (s Auditor) faults() (list []string) {
 	if !s.table.Whole() {
 		list = append(list, fmt.Sprintf("the table %s of nftables is not complete: vassals are not isolated (nft monitor shows the program that "+
 			"deletes it)", s.id.Table()))
+	}
+	if missing, err := s.changes.missing(); err == nil && len(missing) > 0 {
+		for _, p := range missing {
+			list = append(list, fmt.Sprintf("another program has deleted the %s (it is made again; ip monitor shows the changes)", p.name))
+		}
+		wakeUp(s.ups.wake)
 	}
 	f := forwarder{changes: s.changes, check: true, log: slog.New(slog.DiscardHandler)}
 	if host, err := readHost(); err == nil {
