@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/nftables"
@@ -22,7 +23,7 @@ import (
 // faulty fails at the n-th call, or from then on.
 type faulty struct {
 	rtnetlink
-	left    *int
+	left    *atomic.Int64 // also of the goroutine that restores the table
 	err     error
 	lasting bool
 	end     context.CancelCauseFunc // of the time of the call
@@ -33,7 +34,7 @@ var errSlow = errors.New("it is slow")
 
 // fail makes the call, or only pretends to have done so when it is time to fail.
 func (f faulty) fail(call func() error) error {
-	if *f.left--; *f.left > 0 || *f.left < 0 && !f.lasting {
+	if left := f.left.Add(-1); left > 0 || left < 0 && !f.lasting {
 		return call()
 	}
 	switch {
@@ -183,25 +184,37 @@ func (f *faults) connect(ctx context.Context, ns netns.NsHandle) *Link {
 
 // inject lets calls from now on fail, until off. met reports whether one has failed.
 func (f *faults) inject(n int, fault error, lasting bool) (ctx context.Context, off func() (met bool)) {
-	left := n
+	left := new(atomic.Int64)
+	left.Store(int64(n))
 	ctx, end := context.WithCancelCause(f.t.Context())
-	with := func(r rtnetlink) faulty { return faulty{r, &left, fault, lasting, end} }
+	with := func(r rtnetlink) faulty { return faulty{r, left, fault, lasting, end} }
 	s := f.stage
 	send := func(flush func(*nftables.Conn) error) func(*nftables.Conn) error {
 		return func(c *nftables.Conn) error { return with(nil).fail(func() error { return flush(c) }) }
 	}
-	s.table.conn.send, s.guards.send = send(f.flush), send(f.guards)
+	f.sends(send(f.flush), send(f.guards))
 	s.sockets.open = func() (rtnetlink, error) { r, err := f.open(); return with(r), err }
 	s.sockets.enter = func(ns netns.NsHandle) (rtnetlink, error) { r, err := f.enter(ns); return with(r), err }
 	s.sockets.sweep = func(links []namespaces.Peer) error { return with(nil).fail(func() error { return f.sweep(links) }) }
 	f.renew()
 	return ctx, func() bool {
 		end(nil)
-		s.table.conn.send, s.guards.send = f.flush, nil
+		f.sends(f.flush, nil)
 		s.sockets.open, s.sockets.enter, s.sockets.sweep = f.open, f.enter, f.sweep
 		f.renew()
-		return left <= 0
+		return left.Load() <= 0
 	}
+}
+
+// sends replaces the functions by which nftables gets its messages.
+func (f *faults) sends(table, guards func(*nftables.Conn) error) {
+	t, g := f.stage.table, &f.stage.guards
+	t.mu.Lock()
+	t.conn.send = table
+	t.mu.Unlock()
+	g.mu.Lock()
+	g.send = guards
+	g.mu.Unlock()
 }
 
 // renew closes the sockets of the workers.

@@ -120,8 +120,11 @@ func TestUplinkThatComesLater(t *testing.T) {
 						time.Sleep(10 * time.Millisecond)
 					}
 				}
-				if rules := nft(t, "list", "ruleset"); !strings.Contains(rules, `iifname "up0" oifgroup`) {
-					t.Errorf("the uplink is not guarded: %s", rules)
+				guarded := func() bool { return strings.Contains(nft(t, "list", "ruleset"), `iifname "up0" oifgroup`) }
+				for deadline := time.Now().Add(patience); !guarded(); time.Sleep(10 * time.Millisecond) {
+					if time.Now().After(deadline) {
+						t.Fatalf("the uplink is not guarded: %s", nft(t, "list", "ruleset"))
+					}
 				}
 				ip(t, netns.None(), "link", "delete", "up0")
 			}
