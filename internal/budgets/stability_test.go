@@ -137,6 +137,28 @@ func TestStablePackagesNameTheirTypes(t *testing.T) {
 	}
 }
 
+// Examples of stable packages are programs that other modules can compile: they import no internal package.
+func TestExamplesCompileElsewhere(t *testing.T) {
+	stable, _ := statement(t)
+	for _, dir := range stable {
+		files, err := filepath.Glob(filepath.Join(root, dir, "*example*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, imported := range imports(file) {
+				if strings.HasPrefix(imported, "internal/") {
+					t.Errorf("%s: an example imports %s", path, imported)
+				}
+			}
+		}
+	}
+}
+
 // A typeName is a type of this module: the directory of its package, and its name there.
 type typeName struct{ dir, name string }
 
