@@ -238,8 +238,13 @@ func (c *child) reach(path string) (inside string, fd int, err error) {
 	if err != nil {
 		return "", 0, err
 	}
+	// Programs are held at high numbers, and the fork would put files in its way even higher: above a limit of open files.
+	low, err := unix.FcntlInt(uintptr(held), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return "", 0, fmt.Errorf("cannot pass a program: %w", err)
+	}
 	fd = len(c.files)
-	c.files = append(c.files, uintptr(held))
+	c.pass(os.NewFile(uintptr(low), path))
 	return heldPrefix + strconv.Itoa(fd), fd, nil
 }
 
