@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/emperor-go/emperor/internal/atomicfile"
 	"github.com/emperor-go/emperor/internal/backoff"
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/eventlog"
@@ -185,23 +185,11 @@ func (r *rendering) onChange(ctx context.Context, changed <-chan struct{}) {
 }
 
 // replaceFile replaces a file in one step, and keeps its mode. A new one has the mode 0644.
-func replaceFile(path string, text []byte) (err error) {
-	mode := os.FileMode(0o644)
+func replaceFile(path string, text []byte) error {
+	o := atomicfile.Options{Mode: 0o644, Sync: true}
 	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
+		o.Mode = info.Mode().Perm()
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	_, err := atomicfile.Write(path, text, o)
+	return err
 }

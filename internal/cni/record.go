@@ -9,6 +9,8 @@ import (
 
 	"github.com/containernetworking/cni/libcni"
 	"github.com/vishvananda/netns"
+
+	"github.com/emperor-go/emperor/internal/atomicfile"
 )
 
 func (n *Networks) records() string { return filepath.Join(n.config.Dir, "attachments") }
@@ -24,10 +26,7 @@ func (a *Attachment) keep() error {
 		err = os.MkdirAll(a.networks.records(), 0o700) // a cleaner may have removed it
 	}
 	if err == nil {
-		temporary := filepath.Join(a.networks.config.Dir, ".new-"+a.record.ID)
-		if err = os.WriteFile(temporary, text, 0o600); err == nil {
-			err = os.Rename(temporary, a.file())
-		}
+		_, err = atomicfile.Write(a.file(), text, atomicfile.Options{Beside: a.networks.config.Dir})
 	}
 	if err != nil {
 		return fmt.Errorf("cannot record a CNI attachment: %w", err)

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/atomicfile"
 )
 
 // Pool is the ids from which ranges are taken: Count ranges of Size ids, from Base on.
@@ -192,20 +194,7 @@ func (t *Table) write(entries []entry) error {
 	for _, e := range entries {
 		fmt.Fprintf(&b, "%d %d %d %s\n", e.First, e.Size, e.Owner, strconv.Quote(e.Path))
 	}
-	f, err := os.CreateTemp(t.dir, File+".")
-	if err != nil {
-		return fmt.Errorf("cannot write the table of id ranges: %w", err)
-	}
-	_, err = f.WriteString(b.String())
-	if err == nil {
-		err = f.Sync()
-	}
-	f.Close()
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(t.dir, File))
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
+	if _, err := atomicfile.Write(filepath.Join(t.dir, File), []byte(b.String()), atomicfile.Options{Sync: true}); err != nil {
 		return fmt.Errorf("cannot write the table of id ranges: %w", err)
 	}
 	return nil

@@ -1,14 +1,13 @@
 package emperord
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/atomicfile"
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
@@ -34,7 +33,11 @@ func prepare(o *config.Emperor) (undo func(), err error) {
 	if err != nil {
 		return undo, err
 	}
-	ours, err := replace(o.Pidfile, strconv.Itoa(os.Getpid())+"\n", uid, gid)
+	file := atomicfile.Options{Mode: 0o644}
+	if uid != os.Geteuid() || gid != os.Getegid() {
+		file.Owner = &atomicfile.Owner{UID: uid, GID: gid}
+	}
+	ours, err := atomicfile.Write(o.Pidfile, []byte(strconv.Itoa(os.Getpid())+"\n"), file)
 	if err != nil {
 		return undo, fmt.Errorf("cannot write emperor-pidfile: %w", err)
 	}
@@ -46,26 +49,4 @@ func prepare(o *config.Emperor) (undo func(), err error) {
 			}
 		}
 	}, nil
-}
-
-// replace puts a file in place atomically, so that no reader finds half of it, and returns its
-// identity. It belongs to uid and gid.
-func replace(path, text string, uid, gid int) (os.FileInfo, error) {
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return nil, err
-	}
-	_, err = temporary.WriteString(text)
-	info, stat := temporary.Stat()
-	if err == nil && (uid != os.Geteuid() || gid != os.Getegid()) {
-		err = temporary.Chown(uid, gid)
-	}
-	err = errors.Join(err, stat, temporary.Chmod(0o644), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(temporary.Name())
-	}
-	return info, err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/atomicfile"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -202,7 +203,7 @@ func (s *Stage) autoPool(host hostFacts) (prefixes []netip.Prefix, err error) {
 	}
 	b, err := json.Marshal(prefixes)
 	if err == nil {
-		err = writeWhole(path, b)
+		_, err = atomicfile.Write(path, b, atomicfile.Options{})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot keep the choice of a pool: %w", err)

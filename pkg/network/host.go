@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/atomicfile"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -83,7 +84,7 @@ func loadChanges(path string) (*changes, error) {
 func (c *changes) keep() error {
 	b, err := json.Marshal(c)
 	if err == nil {
-		err = writeWhole(c.path, b)
+		_, err = atomicfile.Write(c.path, b, atomicfile.Options{})
 	}
 	if err != nil {
 		return fmt.Errorf("cannot record the changes of the host: %w", err)

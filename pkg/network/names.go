@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/atomicfile"
 )
 
 // RouteProtocol marks the routes of emperors (rtnetlink(7), rtm_protocol).
@@ -39,7 +39,7 @@ func LoadID(dir string) (ID, error) {
 	var random [6]byte
 	_, _ = rand.Read(random[:]) // never fails
 	id = ID(hex.EncodeToString(random[:]))
-	if err := writeWhole(idFile(dir), []byte(id+"\n")); err != nil {
+	if _, err := atomicfile.Write(idFile(dir), []byte(id+"\n"), atomicfile.Options{}); err != nil {
 		return "", fmt.Errorf("cannot keep the emperor's network id: %w", err)
 	}
 	return id, nil
@@ -118,21 +118,4 @@ func cut(name string, length int) string {
 	sum := sha256.Sum256([]byte(name))
 	tail := "~" + hex.EncodeToString(sum[:4])
 	return strings.ToValidUTF8(name[:length-len(tail)], "") + tail
-}
-
-// writeWhole writes a file that other processes never see half written.
-func writeWhole(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }

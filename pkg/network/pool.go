@@ -15,6 +15,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/emperor-go/emperor/internal/atomicfile"
 )
 
 // Pool leases addresses to vassals by their names. A vassal has the same number in each prefix
@@ -311,11 +313,11 @@ func (p *Pool) Forget() error {
 func (p *Pool) keep(l *lease) error {
 	b, err := json.Marshal(l)
 	if err == nil {
-		err = writeWhole(filepath.Join(p.dir, l.file()), b)
+		_, err = atomicfile.Write(filepath.Join(p.dir, l.file()), b, atomicfile.Options{})
 	}
 	if errors.Is(err, os.ErrNotExist) { // a cleaner has removed the directory
 		if err = os.MkdirAll(p.dir, 0o700); err == nil {
-			err = writeWhole(filepath.Join(p.dir, l.file()), b)
+			_, err = atomicfile.Write(filepath.Join(p.dir, l.file()), b, atomicfile.Options{})
 		}
 	}
 	if err != nil {
