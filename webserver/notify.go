@@ -11,7 +11,7 @@ import (
 // and removes the variable from the environment. It returns nil when no parent listens.
 //
 // It connects once, while the path can be reached. SdNotify of go-systemd, which this program does not link, connects
-// for each state, and reports no difference between a parent that is gone and a state that was not sent.
+// for each state.
 func notifier(log *slog.Logger) func(state string) {
 	name := os.Getenv("NOTIFY_SOCKET")
 	_ = os.Unsetenv("NOTIFY_SOCKET")
