@@ -178,7 +178,7 @@ func (s *Stage) choosePool(host hostFacts) (*Pool, error) {
 	prefixes := s.config.Pool
 	var err error
 	if prefixes == nil {
-		prefixes, err = s.autoPool(host)
+		prefixes, err = keptPool(&s.config, host)
 	} else {
 		err = conflict(prefixes, host.inUse)
 	}
@@ -188,9 +188,9 @@ func (s *Stage) choosePool(host hostFacts) (*Pool, error) {
 	return NewPool(leasesDir(s.config.Dir), prefixes...)
 }
 
-// autoPool returns private prefixes that the host does not use.
-func (s *Stage) autoPool(host hostFacts) (prefixes []netip.Prefix, err error) {
-	path := poolFile(s.config.Dir)
+// keptPool returns private prefixes that the host does not use.
+func keptPool(c *Config, host hostFacts) (prefixes []netip.Prefix, err error) {
+	path := poolFile(c.Dir)
 	if b, err := os.ReadFile(path); err == nil && json.Unmarshal(b, &prefixes) == nil && len(prefixes) > 0 && conflict(prefixes, host.inUse) == nil {
 		return prefixes, nil
 	}
@@ -199,7 +199,7 @@ func (s *Stage) autoPool(host hostFacts) (prefixes []netip.Prefix, err error) {
 	}
 	if !hasIPv6() {
 		prefixes = slices.DeleteFunc(prefixes, func(p netip.Prefix) bool { return p.Addr().Is6() })
-		s.config.Log.Info("this host has no IPv6: vassals get IPv4 addresses only")
+		c.Log.Info("this host has no IPv6: vassals get IPv4 addresses only")
 	}
 	b, err := json.Marshal(prefixes)
 	if err == nil {
