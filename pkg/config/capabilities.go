@@ -28,7 +28,7 @@ func (c Capabilities) Given() *namespaces.Capabilities {
 // noCapability is the word for an empty list.
 const noCapability = "none"
 
-// Holds reports whether the programs of a vassal have a capability: all of root's without a list, and those of the list.
+// Holds reports whether the programs of a vassal have a capability: all of root without a list, or the listed ones.
 func (v *Vassal) Holds(capability string) bool {
 	one, known := namespaces.ParseCapability(capability)
 	if v.Capabilities.Set {

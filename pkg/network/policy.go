@@ -103,7 +103,7 @@ const (
 // chains returns the policy.
 func (p *Policy) chains(byFamily []*sets, spoofers *nftables.Set) []chain {
 	return []chain{
-		{name: chainForged, rules: append(ownWords(), countLink(spoofers), when(count(counterSpoofed), drop))},
+		{name: chainForged, rules: append(append(ownWords(), late(byFamily)...), countLink(spoofers), when(count(counterSpoofed), drop))},
 		{name: chainRefuse, rules: []rule{
 			count(counterRefused),
 			// A host that only gets ICMP waits a second or two, because the kernel limits its rate.
@@ -142,6 +142,15 @@ func ownWords() (rules []rule) {
 	for _, from := range []string{"::/128", "fe80::/10"} {
 		f := families[1]
 		rules = append(rules, when(f.within(f.source, netip.MustParsePrefix(from)), carries(unix.IPPROTO_ICMPV6), drop))
+	}
+	return rules
+}
+
+// late drops, uncounted, the answers of a vassal that are on their way when its link goes: the host has no route to their
+// source any more.
+func late(byFamily []*sets) (rules []rule) {
+	for i, f := range families {
+		rules = append(rules, when(f.loadSource(f.key()).in(byFamily[i].ended), drop))
 	}
 	return rules
 }
