@@ -150,6 +150,12 @@ func intruded(t *testing.T, clone string, common []string) {
 	e.stop(syscall.SIGTERM)
 }
 
+// nameOf returns the name of a process.
+func nameOf(pid int) string {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return strings.TrimSpace(string(text))
+}
+
 // concealed reports whether the kernel denies a process's own user access to it: root owns its
 // files in /proc then (proc_pid(5)).
 func concealed(t *testing.T, pid int) bool {
@@ -174,8 +180,11 @@ func TestProgramsOfOursAreConcealed(t *testing.T) {
 	for _, name := range []string{"a.ini", "b.ini"} {
 		pid := e.running(name)
 		for _, p := range append(children(pid), pid) {
-			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p))
-			program := strings.TrimSpace(string(text))
+			program := nameOf(p)
+			// A program that is executed by its descriptor has the number as its name until it takes its own.
+			for deadline := time.Now().Add(patience); time.Now().Before(deadline) && strings.Trim(program, "0123456789") == ""; program = nameOf(p) {
+				time.Sleep(time.Millisecond)
+			}
 			found[program]++
 			if ours := strings.HasPrefix(program, "vassal"); concealed(t, p) != ours {
 				t.Errorf("%s of %s: closed to its user is %v", program, name, !ours)
