@@ -21,31 +21,17 @@ import (
 // to /broken with nothing.
 func uwsgiApp(t *testing.T) (address string) {
 	t.Helper()
-	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			vars, _, err := readVars(c, 1<<16)
-			if err != nil || vars["PATH_INFO"] == "/broken" {
-				c.Close()
-				continue
-			}
-			size, _ := strconv.ParseInt(vars["CONTENT_LENGTH"], 10, 64)
-			n, _ := io.CopyN(io.Discard, c, size)
-			_, secure := vars["HTTPS"]
-			fmt.Fprintf(c, "HTTP/1.1 201 Created\r\nX-App: yes\r\n\r\n%s %s|%s|%s|%d|%v|%s|%s|%s", vars["REQUEST_METHOD"], vars["PATH_INFO"], vars["QUERY_STRING"],
-				vars["REMOTE_ADDR"], n, secure, vars["HTTP_X_FORWARDED_FOR"], vars["HTTP_PROXY"], vars["FROM_FRONTEND"])
-			c.Close()
+	return listening(t, "unix", func(c net.Conn) {
+		vars, _, err := readVars(c, 1<<16)
+		if err != nil || vars["PATH_INFO"] == "/broken" {
+			return
 		}
-	}()
-	return l.Addr().String()
+		size, _ := strconv.ParseInt(vars["CONTENT_LENGTH"], 10, 64)
+		n, _ := io.CopyN(io.Discard, c, size)
+		_, secure := vars["HTTPS"]
+		fmt.Fprintf(c, "HTTP/1.1 201 Created\r\nX-App: yes\r\n\r\n%s %s|%s|%s|%d|%v|%s|%s|%s", vars["REQUEST_METHOD"], vars["PATH_INFO"], vars["QUERY_STRING"],
+			vars["REMOTE_ADDR"], n, secure, vars["HTTP_X_FORWARDED_FOR"], vars["HTTP_PROXY"], vars["FROM_FRONTEND"])
+	})
 }
 
 // before returns the options of a server that stands before other servers.
@@ -129,25 +115,12 @@ func TestPassesOnByHTTP(t *testing.T) {
 // uwsgiSleeper answers by the uwsgi protocol after the time in the query.
 func uwsgiSleeper(t *testing.T) (address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			vars, _, _ := readVars(c, 1<<16)
-			d, _ := time.ParseDuration(vars["QUERY_STRING"])
-			time.Sleep(d)
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-			c.Close()
-		}
-	}()
-	return l.Addr().String()
+	return listening(t, "tcp", func(c net.Conn) {
+		vars, _, _ := readVars(c, 1<<16)
+		d, _ := time.ParseDuration(vars["QUERY_STRING"])
+		time.Sleep(d)
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	})
 }
 
 // value is a text without a position.

@@ -52,25 +52,10 @@ var rawAnswers = map[string]string{
 // rawTarget is a server with the raw answers; it shows any other request, with its headers in order.
 func rawTarget(t *testing.T) (address string) {
 	t.Helper()
-	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go answerRaw(c)
-		}
-	}()
-	return l.Addr().String()
+	return listening(t, "unix", answerRaw)
 }
 
 func answerRaw(c net.Conn) {
-	defer c.Close()
 	in := bufio.NewReader(c)
 	var lines []string
 	for {
@@ -352,7 +337,10 @@ func TestFullQueue(t *testing.T) {
 			if err != nil {
 				return
 			}
-			go answerRaw(c)
+			go func() {
+				defer c.Close()
+				answerRaw(c)
+			}()
 		}
 	}()
 	all.Wait()

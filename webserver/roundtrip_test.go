@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,10 +16,14 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// rawBackend is a server that answers each connection by a function.
-func rawBackend(t *testing.T, answer func(c net.Conn, r *http.Request)) (address string) {
+// listening is a server that answers each connection by a function, and closes it then.
+func listening(t *testing.T, network string, answer func(c net.Conn)) (address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	at := "127.0.0.1:0"
+	if network == "unix" {
+		at = filepath.Join(t.TempDir(), "s")
+	}
+	l, err := net.Listen(network, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,13 +36,21 @@ func rawBackend(t *testing.T, answer func(c net.Conn, r *http.Request)) (address
 			}
 			go func() {
 				defer c.Close()
-				if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-					answer(c, r)
-				}
+				answer(c)
 			}()
 		}
 	}()
 	return l.Addr().String()
+}
+
+// rawBackend is such a server of HTTP.
+func rawBackend(t *testing.T, answer func(c net.Conn, r *http.Request)) (address string) {
+	t.Helper()
+	return listening(t, "tcp", func(c net.Conn) {
+		if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			answer(c, r)
+		}
+	})
 }
 
 // Answers of a server of HTTP: with and without a length, with trailers, without a body, and invalid

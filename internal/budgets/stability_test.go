@@ -76,22 +76,30 @@ func TestStabilityIsStated(t *testing.T) {
 	}
 }
 
+// sources returns the files of a package without its tests, by path.
+func sources(t *testing.T, dir string) map[string]*ast.File {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]*ast.File{}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		if files[path], err = parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
 // The exported names of stable packages have no types of experimental packages.
 func TestStablePackagesShowNoExperimentalTypes(t *testing.T) {
 	stable, experimental := statement(t)
 	for _, dir := range stable {
-		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range files {
-			if strings.HasSuffix(path, "_test.go") {
-				continue
-			}
-			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
-			}
+		for path, file := range sources(t, dir) {
 			for _, used := range shown(file) {
 				if slices.Contains(experimental, used.dir) {
 					t.Errorf("%s: an exported name has a type of %s", path, used.dir)
@@ -108,18 +116,7 @@ func TestStablePackagesNameTheirTypes(t *testing.T) {
 	aliases := map[typeName]bool{}
 	missing := map[typeName]string{}
 	for _, dir := range stable {
-		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range files {
-			if strings.HasSuffix(path, "_test.go") {
-				continue
-			}
-			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
-			}
+		for path, file := range sources(t, dir) {
 			for _, name := range aliased(file) {
 				aliases[name] = true
 			}
