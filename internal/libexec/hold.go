@@ -1,6 +1,7 @@
 package libexec
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +30,8 @@ const heldFD = 64
 // Hold opens a program for the life of this process. It refuses a program that users can change who
 // cannot change this one: its owner must be root, this process's user or the owner of this
 // program, and no other user or group may write to it. A script, and a program in a process without
-// its own /proc, is not held: its interpreter, or the kernel, needs the path.
+// its own /proc, is not held: its interpreter, or the kernel, needs the path. Neither is an incomplete program, which a
+// whole one may replace.
 func Hold(path string) (*Program, error) {
 	p := &Program{Path: path, At: path}
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -50,7 +52,7 @@ func Hold(path string) (*Program, error) {
 	}
 	f, at := os.NewFile(uintptr(held), path), "/proc/self/fd/"+strconv.Itoa(held)
 	var seen unix.Stat_t
-	if unix.Stat(at, &seen) != nil || seen.Ino != info.Ino || seen.Dev != info.Dev || isScript(at) {
+	if unix.Stat(at, &seen) != nil || seen.Ino != info.Ino || seen.Dev != info.Dev || isScript(at) || isCut(at, info.Size) {
 		return p, f.Close()
 	}
 	p.At, p.File = at, f
@@ -95,4 +97,33 @@ func isScript(path string) bool {
 	head := make([]byte, 2)
 	_, err = io.ReadFull(f, head)
 	return err == nil && string(head) == "#!"
+}
+
+// isCut reports whether a file that can be read ends before its program does: before the table of its segments, or
+// a segment that is loaded (elf(5), of 64 bits). debug/elf would be the largest part of this package.
+func isCut(path string, size int64) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	const headerSize, loaded = 64, 1
+	head := make([]byte, headerSize)
+	if _, err := io.ReadFull(f, head); err != nil {
+		return true
+	}
+	if string(head[:5]) != "\x7fELF\x02" {
+		return false
+	}
+	order := binary.NativeEndian
+	entry := make([]byte, order.Uint16(head[54:]))
+	for i := range int64(order.Uint16(head[56:])) {
+		if _, err := f.ReadAt(entry, int64(order.Uint64(head[32:]))+i*int64(len(entry))); err != nil || len(entry) < 40 {
+			return true
+		}
+		if order.Uint32(entry) == loaded && order.Uint64(entry[8:])+order.Uint64(entry[32:]) > uint64(size) {
+			return true
+		}
+	}
+	return false
 }

@@ -86,6 +86,19 @@ func TestHoldRefuses(t *testing.T) {
 	if p, err := Hold(script); err != nil || p.File != nil || p.At != script {
 		t.Errorf("a script: %+v, %v", p, err)
 	}
+	whole, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{0, 100, len(whole) / 2} {
+		cut := filepath.Join(dir, "cut")
+		if err := os.WriteFile(cut, whole[:size], 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := Hold(cut); err != nil || p.File != nil || p.At != cut {
+			t.Errorf("a program that ends after %d bytes: %+v, %v", size, p, err)
+		}
+	}
 }
 
 // A child has the descriptors that the variable names, and the names are gone from its environment.

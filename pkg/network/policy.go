@@ -103,14 +103,14 @@ const (
 // chains returns the policy.
 func (p *Policy) chains(byFamily []*sets, spoofers *nftables.Set) []chain {
 	return []chain{
-		{name: chainForged, rules: append(append(ownWords(), late(byFamily)...), countLink(spoofers), when(count(counterSpoofed), drop))},
+		{name: chainForged, rules: append(ownWords(), countLink(spoofers), when(count(counterSpoofed), drop))},
 		{name: chainRefuse, rules: []rule{
 			count(counterRefused),
 			// A host that only gets ICMP waits a second or two, because the kernel limits its rate.
 			when(carries(unix.IPPROTO_TCP), reset),
 			prohibited,
 		}},
-		{"early", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRef(-310), p.early()},
+		{"early", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRef(-310), p.early(byFamily)},
 		{"arriving", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest, p.published(byFamily)},
 		{"own", nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest, p.publishedHere(byFamily)},
 		{"waiting", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRef(-99), waiting(byFamily)},
@@ -126,11 +126,14 @@ var notLoopback = rule{&expr.Meta{Key: expr.MetaKeyIIF, Register: register}, dif
 
 // early drops forged sources: a vassal sends from its own address only, and nothing else sends
 // from the pool.
-func (p *Policy) early() []rule {
+func (p *Policy) early(byFamily []*sets) []rule {
 	rules := []rule{when(inGroup(in, p.Group), forged(), jump(chainForged))}
 	for _, prefix := range p.Pool {
 		f := familyOf(prefix.Addr())
-		rules = append(rules, when(notInGroup(in, p.Group), notLoopback, f.within(f.source, prefix), local(true, false), count(counterSpoofed), drop))
+		elsewhere := when(notInGroup(in, p.Group), notLoopback, f.within(f.source, prefix), local(true, false))
+		// Links that the sweeper deletes are in another group already, and answers of their vassals are on their way.
+		ended := f.loadSource(f.key()).in(byFamily[f.index()].ended)
+		rules = append(rules, when(elsewhere, ended, drop), when(elsewhere, count(counterSpoofed), drop))
 	}
 	return rules
 }
@@ -142,15 +145,6 @@ func ownWords() (rules []rule) {
 	for _, from := range []string{"::/128", "fe80::/10"} {
 		f := families[1]
 		rules = append(rules, when(f.within(f.source, netip.MustParsePrefix(from)), carries(unix.IPPROTO_ICMPV6), drop))
-	}
-	return rules
-}
-
-// late drops, uncounted, the answers of a vassal that are on their way when its link goes: the host has no route to their
-// source any more.
-func late(byFamily []*sets) (rules []rule) {
-	for i, f := range families {
-		rules = append(rules, when(f.loadSource(f.key()).in(byFamily[i].ended), drop))
 	}
 	return rules
 }

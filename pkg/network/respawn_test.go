@@ -135,7 +135,7 @@ func TestClientsDuringARespawn(t *testing.T) {
 	if served.Load() < respawns/8 {
 		t.Errorf("only %d clients are served", served.Load())
 	}
-	if n := s.Stats().Spoofed; n > respawns/20 {
-		t.Errorf("%d answers are taken for forged packets in %d generations", n, respawns)
+	if n := s.Stats().Spoofed; n > 0 {
+		t.Errorf("%d answers are taken for forged packets", n)
 	}
 }

@@ -3,6 +3,7 @@ package network
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -115,6 +116,11 @@ func (k *key) load(base expr.PayloadBase, offset, length uint32) *key {
 	k.rule = append(k.rule, &expr.Payload{DestRegister: k.next, Base: base, Offset: offset, Len: length})
 	k.next += (length + 3) / 4
 	return k
+}
+
+// index returns the place of the family in families.
+func (f ipFamily) index() int {
+	return slices.IndexFunc(families, func(o ipFamily) bool { return o.proto == f.proto })
 }
 
 func (f ipFamily) loadSource(k *key) *key {
