@@ -83,7 +83,7 @@ func TestRootlessNetwork(t *testing.T) {
 	w.run("mkdir -p /run/user/4001 && chown 4001:4001 /run/user/4001 && mknod -m 666 /run/tun c 10 200 && mount --bind /run/tun /dev/net/tun")
 	w.write("s/page", "a page\n")
 	w.holding("cd " + w.path("s") + " && exec /usr/bin/python3 -u -m http.server --bind 127.0.0.1 7000 2>&1")
-	w.vassal("a.ini", "wait-for-interface = tap0", "command = sh -c 'curl -sS --retry 5 --retry-connrefused http://10.0.2.2:7000/page; exec sleep 1000000'")
+	w.vassal("a.ini", "wait-for-interface = tap0", "command = sh -c 'curl -sS --retry 5 --retry-all-errors http://10.0.2.2:7000/page; exec sleep 1000000'")
 	e := w.launch(w.asUser("--emperor-use-clone=pid,uts,net,ipc,fs,user", "--runtime-dir=/run/user/4001/emperor", "--exec-as-emperor",
 		"(slirp4netns --configure --mtu=65520 $UWSGI_VASSAL_PID tap0 & tail --pid=$UWSGI_VASSAL_PID -f /dev/null; kill $!) >/dev/null 2>&1 &", w.vassals))
 	pid := e.running("a.ini")

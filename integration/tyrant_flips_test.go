@@ -28,11 +28,32 @@ func uidOf(pid int) (int, bool) {
 	return 0, false
 }
 
+// usersOf returns the users of a vassal's first process, of the bytes of its file, which the argument of its program sleep tells (1000000 and the
+// number of the user), and of that program. It waits for the shell to become that program; false: the vassal ended before.
+func usersOf(pid int) (first, of, program int, runs bool) {
+	for range 2000 {
+		first, alive := uidOf(pid)
+		if !alive {
+			break
+		}
+		for _, child := range children(pid) {
+			command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child))
+			_, argument, found := bytes.Cut(bytes.Trim(command, "\x00"), []byte("sleep\x00"))
+			of, err := strconv.Atoi(string(argument))
+			if program, runs := uidOf(child); found && err == nil && runs {
+				return first, of - 1000000, program, true
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return 0, 0, 0, false
+}
+
 // ownersOf compares, at each "-> running" of a vassal, the users of its first process and of its program with the user to whom the bytes of its
-// file belong, which the argument of its program sleep tells: 1000000 and the number of the user.
+// file belong.
 func (e *emperor) ownersOf(vassal string, stop <-chan struct{}) (compared int, wrong []string) {
 	next := 0
-	for {
+	for last := false; ; {
 		e.mu.Lock()
 		news, records := e.news, e.records[next:]
 		next = len(e.records)
@@ -41,24 +62,21 @@ func (e *emperor) ownersOf(vassal string, stop <-chan struct{}) (compared int, w
 			if r.Vassal != vassal || !strings.Contains(r.raw, "-> running") {
 				continue
 			}
-			first, alive := uidOf(r.PID)
-			for _, child := range children(r.PID) {
-				command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child))
-				_, argument, found := bytes.Cut(bytes.Trim(command, "\x00"), []byte("sleep\x00"))
-				of, err := strconv.Atoi(string(argument))
-				program, runs := uidOf(child)
-				if !alive || !found || err != nil || !runs {
-					continue
-				}
-				if compared++; first != of-1000000 || program != first || first == 33 {
-					wrong = append(wrong, fmt.Sprintf("the bytes of %d run as %d and %d", of-1000000, first, program))
-				}
+			first, of, program, runs := usersOf(r.PID)
+			if !runs {
+				continue
 			}
+			if compared++; first != of || program != first || first == 33 {
+				wrong = append(wrong, fmt.Sprintf("the bytes of %d run as %d and %d", of, first, program))
+			}
+		}
+		if last {
+			return compared, wrong
 		}
 		select {
 		case <-news:
 		case <-stop:
-			return compared, wrong
+			last = true
 		}
 	}
 }
