@@ -91,4 +91,5 @@ dpkg -P emperor >/tmp/said 2>&1
 expect "purge removes its configuration" no_file /etc/emperor.ini
 expect "and its leases and slots" bash -c "[ ! -e /var/lib/emperor ] && [ ! -e /run/emperor ] && [ ! -e /run/emperor.claims ]"
 expect "not the files of vassals" test -s /etc/vassals/page.ini
-expect "nothing of it is left" bash -c "[ -z \"\$(find / -xdev \( -path /proc -o -path /payload -o -path /sys -o -path /etc/vassals \) -prune -o -name '*emperor*' -print | grep -v '^/tmp\|^/var/lib/dpkg\|^/run')\" ]"
+traces() { find / -xdev \( -path /proc -o -path /payload -o -path /sys -o -path /etc/vassals \) -prune -o -name '*emperor*' -print | grep -v '^/tmp\|^/var/lib/dpkg\|^/run'; }
+expect "nothing of it is left" bash -c "$(declare -f traces); ! traces"

@@ -60,3 +60,6 @@ expect "it stops" as systemctl --user stop emperor
 nothing() { ! pgrep -u keeper2 -x 'emperor|vassal|sleep' >/dev/null; }
 expect "nothing is left" soon nothing
 loginctl disable-linger keeper2
+ended() { ! pgrep -u keeper2 >/dev/null; }
+expect "the user's manager ends" soon ended
+userdel --remove keeper2
