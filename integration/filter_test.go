@@ -112,6 +112,10 @@ func TestSecurityOfRunning(t *testing.T) {
 			t.Errorf("check of the running %s:\n%s", name, out)
 		}
 	}
+	w.vassal("plain.ini", "uid = 4002", "gid = 4002", serves)
+	if out, _ := w.command("check", w.vassals); !strings.Contains(out, "(no-new-privileges = true prevents it): plain.ini\n") { // a filter implies it
+		t.Errorf("check of the directory:\n%s", out)
+	}
 	if out, code := w.command("check", "--security", "other"); code != 4 || !strings.Contains(out, `there is no vassal "other"`) {
 		t.Errorf("check of an unknown name: exit status %d:\n%s", code, out)
 	}

@@ -42,6 +42,15 @@ func TestSystemCallProfile(t *testing.T) {
 	if out, code := w.command("check", w.vassals+"/bad.ini"); code == 0 || !strings.Contains(out, bad+":2: names: unknown system call") {
 		t.Errorf("check: %d\n%s", code, out)
 	}
+	// The filter of a process cannot be exchanged: after a change of the profile a touch of the file makes a new one.
+	w.write(good, strings.Replace(profile, `"errnoRet": 28`, `"errnoRet": 30`, 1))
+	w.run("touch " + w.vassals + "/a.ini")
+	e.await("a.ini", "its profile of system calls has changed: a new process is needed")
+	e.await("a.ini", "Read-only file system")
+	e.await("a.ini", `"starting -> running","vassal":"a.ini","generation":2`)
+	w.write(good, profile)
+	w.succeed("reload", "--all")
+	e.await("a.ini", "its profile of system calls has changed: a new process is needed")
 	e.stop(syscall.SIGTERM)
 	w.run("rm -f " + w.vassals + "/*")
 	w.tenant("t.ini", 4001, "command = sh -c 'mkdir $HOME/x; grep Seccomp_filters /proc/self/status; exec sleep 1000000'")

@@ -138,3 +138,21 @@ func TestTenantsSeeNoEmperor(t *testing.T) {
 		})
 	}
 }
+
+// TestFilesOfAnotherOwnerAlone: without tyrant mode the owner of a file changes nothing of the view: the directory of the vassals and
+// homes are as the lines say.
+func TestFilesOfAnotherOwnerAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	home := w.tenantsHome()
+	w.tenant("theirs.ini", 4001, "uid = 4001", "gid = 4001", "protect-home = true", serves)
+	w.vassal("ours.ini", "uid = 4001", "gid = 4001", "protect-home = true", serves)
+	e := w.start(allNamespaces)
+	for _, name := range []string{"ours", "theirs"} {
+		e.running(name + ".ini")
+		out, _ := w.command("enter", name, "sh", "-c", "ls "+w.vassals+" | xargs; touch "+home+"/x 2>/dev/null && echo writes")
+		if want := "ours.ini theirs.ini\n"; out != want {
+			t.Errorf("%s: %q, not %q", name, out, want)
+		}
+	}
+}

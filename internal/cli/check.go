@@ -255,7 +255,7 @@ func (k *checker) vassal(c monitor.Config) {
 	if problems == nil && len(v.Command)+len(v.Workers.Exec) > 0 {
 		k.orders[v.ReloadOrder()] = append(k.orders[v.ReloadOrder()], filepath.Base(path))
 	}
-	if u := v.UID.String(); problems == nil && v.UID.Set && u != "0" && u != "root" && !v.Hardening.NoNewPrivileges {
+	if u := v.UID.String(); problems == nil && v.UID.Set && u != "0" && u != "root" && !v.Hardening.NoNewPrivileges && !v.Hardening.Restricted() {
 		k.gaining = append(k.gaining, filepath.Base(path))
 	}
 	subject := inspect.Subject{File: path, Vassal: v, Emperor: k.emperor, Root: os.Geteuid() == 0}

@@ -102,9 +102,8 @@ func Security(s Subject, all []Subject) []Fact {
 		}
 		return byDefault
 	}
-	restricted := h.Filter != nil || !h.Landlocks[0].None() || !h.Landlocks[1].None()
 	exposed := map[string]bool{
-		"root": isRoot(userOf(v)), "new-privileges": !h.NoNewPrivileges && !restricted, "system-calls": h.Filter == nil,
+		"root": isRoot(userOf(v)), "new-privileges": !h.NoNewPrivileges && !h.Restricted(), "system-calls": h.Filter == nil,
 		"bounding-set": !v.Capabilities.Set && (s.Emperor == nil || !s.Emperor.Capabilities.Set),
 		"shared-user":  sharesUser(s, all), "memory": unlimited("memory-max", true), "tasks": unlimited("tasks-max", false),
 		"processor": unlimited("cpu-quota", true),

@@ -39,8 +39,7 @@ var checks = []struct {
 		[]string{"no-new-privileges"},
 		"system-call-filter and landlock imply it: a set-user-id program must not run under the restrictions of another user", "drop the line", nil,
 		func(v *Vassal) bool {
-			h := v.Hardening
-			return (h.Filter != nil || !h.Landlocks[0].None() || !h.Landlocks[1].None()) && !v.Hardening.NoNewPrivileges && v.Origin("no-new-privileges") != (Origin{})
+			return v.Hardening.Restricted() && !v.Hardening.NoNewPrivileges && v.Origin("no-new-privileges") != (Origin{})
 		},
 	},
 	{

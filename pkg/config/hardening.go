@@ -31,6 +31,12 @@ type Hardening struct {
 	Files, Core, Locked Range
 }
 
+// Restricted reports whether a filter of system calls or landlock restricts the vassal. Both imply NoNewPrivileges: a
+// set-user-id program must not run under the restrictions of another user.
+func (h Hardening) Restricted() bool {
+	return h.Filter != nil || !h.Landlocks[0].None() || !h.Landlocks[1].None()
+}
+
 // Range is a resource limit with its soft and its hard bound (setrlimit(2)). Its zero value does
 // not change the inherited limit.
 type Range struct {

@@ -110,6 +110,7 @@ type edit struct {
 	same         bool // nothing has changed
 	sameContent  bool
 	sameOwner    bool
+	otherProfile bool // of system calls, which no process can exchange
 	refused      bool // the wanted configuration was tried in vain
 	incomparable bool // every change needs a new process
 }
@@ -129,6 +130,8 @@ const (
 	// takeAnew: by a new process. takeAnewOwner: because the file has another owner.
 	takeAnew      takeover = "anew"
 	takeAnewOwner takeover = "anew, another owner"
+	// takeAnewProfile: because the file of its profile has changed.
+	takeAnewProfile takeover = "anew, another profile"
 	// takeByNext: by the next process, while none runs.
 	takeByNext takeover = "by the next process"
 )
@@ -136,7 +139,7 @@ const (
 // decide returns the way. During a reload a vassal first completes it.
 func (c edit) decide() takeover {
 	switch {
-	case c.state == Starting && c.sameContent && c.sameOwner:
+	case c.state == Starting && c.sameContent && c.sameOwner && !c.otherProfile:
 		return takeAsRunning
 	case c.state == Waiting, c.state == BackingOff:
 		return takeByNext
@@ -146,6 +149,8 @@ func (c edit) decide() takeover {
 		return takeNothing
 	case !c.sameOwner:
 		return takeAnewOwner
+	case c.otherProfile:
+		return takeAnewProfile
 	case c.sameContent:
 		return takeInPlace
 	case c.incomparable:

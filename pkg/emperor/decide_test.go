@@ -81,6 +81,8 @@ func TestWayToTheWantedConfiguration(t *testing.T) {
 		{"changed", edit{state: Running, sameOwner: true}, takeCompared},
 		{"changed, without comparison", edit{state: Running, sameOwner: true, incomparable: true}, takeAnew},
 		{"chowned", edit{state: Running, sameContent: true}, takeAnewOwner},
+		{"touched, with another profile", edit{state: Running, sameContent: true, sameOwner: true, otherProfile: true}, takeAnewProfile},
+		{"reloads, with another profile", edit{state: Reloading, sameOwner: true, otherProfile: true}, takeNothing},
 		{"nothing new", edit{state: Running, same: true, sameContent: true, sameOwner: true}, takeNothing},
 		{"refused before", edit{state: Running, refused: true, sameOwner: true}, takeNothing},
 		{"an earlier change waits", edit{state: Running, paused: true, sameOwner: true}, takeNothing},

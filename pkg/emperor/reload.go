@@ -18,6 +18,7 @@ func (e *Emperor) applyWanted(v *vassal) {
 	way := edit{
 		state: v.state, desired: v.wish.desired(), paused: v.outcome.paused != nil, same: is.same(was), refused: is.Version == v.outcome.refused,
 		sameContent: is.Version.Hash == was.Version.Hash, sameOwner: is.UID == was.UID && is.GID == was.GID, incomparable: e.options.Compare == nil,
+		otherProfile: !is.Filtered.same(was.Filtered),
 	}.decide()
 	switch way {
 	case takeNothing:
@@ -31,6 +32,10 @@ func (e *Emperor) applyWanted(v *vassal) {
 	case takeAnewOwner:
 		v.log.Info("its file has another owner: a new process is needed", "uid", is.UID, "gid", is.GID)
 		v.note(AboutReload, "its file has another owner, a new process is needed")
+		e.replaceProcess(v)
+	case takeAnewProfile:
+		v.log.Info(profileChanged + ": a new process is needed")
+		v.note(AboutReload, "%s, a new process is needed", profileChanged)
 		e.replaceProcess(v)
 	case takeAnew, takeByNext:
 		v.demand.edited = v.demand.activation != nil && way == takeByNext

@@ -24,7 +24,7 @@ func (e *Emperor) Retune(ctx context.Context, o Options) error {
 
 // recheck checks the configurations of running vassals again, outside the loop and one after
 // the other, because the files around them may have changed. Each vassal is then reloaded, or
-// gets a new process when its templates or its capabilities have changed.
+// gets a new process when its templates, its capabilities or its profile have changed.
 func (e *Emperor) recheck(list []*vassal) {
 	type subject struct {
 		generationOf
@@ -75,6 +75,8 @@ func (r rechecked) apply(e *Emperor) {
 		changed = "its templates have changed"
 	case !plan.Capabilities.Same(v.run.config.Capabilities): // a process cannot get back what it has given up
 		changed = "emperor-cap has changed"
+	case !plan.Filtered.same(v.run.config.Filtered):
+		changed = profileChanged
 	default:
 		e.round.add(v)
 		return

@@ -49,13 +49,14 @@ func (r *reading) view(f *emperor.Facts, v *config.Vassal, c monitor.Config) err
 		f.Files.Directories = append(f.Files.Directories, emperor.Directory{Path: path, Mode: uint32(mode)})
 	})
 	f.Files.Make = r.ids.Given() || v.Files.ReadOnlyRoot() && r.clone.Has(namespaces.NewMount)
-	if f.Tenant {
+	tenant := r.sourceOf(c).Tenant // in tyrant mode: without it each line is the operator's, also in a file of another user
+	if tenant {
 		own = r.home(v, own, accounts.LoginOf(c.UID).Home)
 	}
 	if !v.Files.None() && r.clone.Has(namespaces.NewMount) {
 		f.Files.System, f.Files.Proc = v.Files.View(own, memoryOf(f.Cgroup)), v.Files.Proc
 	}
-	if f.Tenant && r.clone.Has(namespaces.NewMount) {
+	if tenant && r.clone.Has(namespaces.NewMount) {
 		f.Files.System.Places = append(f.Files.System.Places, r.hidden(v, c)...)
 	}
 	return nil
