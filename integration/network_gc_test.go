@@ -13,7 +13,7 @@ import (
 
 // snapshotOfNetwork lists the parts of a host that the built-in network changes.
 const snapshotOfNetwork = "ip -4 -o address; ip -6 -o address show scope global; ip -o link | grep -o ' [^ ]*: '; ip route show table all proto 231; ip -6 route show table all proto 231; ip neighbour show nud permanent; nft list ruleset; " +
-	"ls -d /run/emperor/network /run/emperor/names || true; cd /proc/sys/net; grep . ipv4/ip_forward ipv4/conf/*/forwarding ipv6/conf/*/forwarding"
+	"ls -d /run/emperor/network/host.json /run/emperor/names || true; cd /proc/sys/net; grep . ipv4/ip_forward ipv4/conf/*/forwarding ipv6/conf/*/forwarding"
 
 // Beside a running emperor, net check names each kind of leftover, and net gc removes them and nothing else. The dry
 // run prints the same names.

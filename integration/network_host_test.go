@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,5 +75,38 @@ func TestNetworkOfAHostThatLacksSomething(t *testing.T) {
 			t.Errorf("ipvlan: %v\n%s", err, out)
 		}
 	}
+	e.stop(syscall.SIGTERM)
+}
+
+// An address in the range of automatic pools that no packet leads to, because the pool of this host is another part, is a warning of
+// check, and a mistake once an emperor has chosen its pool.
+func TestAddressOutsideOfTheAutomaticPool(t *testing.T) {
+	t.Parallel()
+	w, _ := networked(t)
+	w.write("emperor.ini", ini("emperor = "+w.vassals, "emperor-use-clone = pid,uts,net,ipc,fs", "emperor-network = routed"))
+	for i, name := range []string{"one.ini", "two.ini"} { // no pool has both
+		w.site(name, fmt.Sprintf("network-address = 10.20%d.1.5", i))
+	}
+	check := func(mistake bool) {
+		t.Helper()
+		out, _ := w.inside(program("emperor"), "check", "--ini", w.path("emperor.ini")).CombinedOutput()
+		n := 0
+		for line := range strings.Lines(string(out)) {
+			if strings.Contains(line, "ini:") && strings.Contains(line, ": network-address: 10.20") && strings.Contains(line, "is outside of the automatic pool of this host, [10.") &&
+				strings.Contains(line, "(emperor-network-pool = a prefix with it in the emperor's file, or network-route)") {
+				n++
+			}
+		}
+		if n == 0 || strings.Contains(string(out), "mistakes: 0,") == mistake {
+			t.Errorf("a mistake: %v\n%s", mistake, out)
+		}
+	}
+	check(false)
+	e := w.start("--ini", w.path("emperor.ini"))
+	eventually(t, "the start refuses it", func() bool {
+		out, _ := w.inside(program("emperor"), "list").CombinedOutput()
+		return strings.Contains(string(out), "is no vassal's address in the pool")
+	})
+	check(true)
 	e.stop(syscall.SIGTERM)
 }

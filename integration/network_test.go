@@ -3,6 +3,8 @@
 package integration
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -212,6 +214,54 @@ func TestNetworkAfterKills(t *testing.T) {
 		t.Errorf("left:\n%s", left)
 	}
 	e.stop(syscall.SIGTERM)
+}
+
+// Two vassals whose names lead to the same address keep theirs over a clean stop, whichever starts first. Without an emperor net
+// check finds nothing, and net gc removes the leases.
+func TestNetworkAddressesAfterAStop(t *testing.T) {
+	t.Parallel()
+	w, _ := networked(t)
+	one, other := sameAddress()
+	args := []string{allNamespaces, "--emperor-network", "routed", "--emperor-network-pool", "10.142.0.0/28"}
+	w.site(one)
+	e := w.start(args...)
+	e.running(one)
+	w.site(other)
+	e.running(other)
+	first := w.attachment(other)
+	mac := func(pid int) string { return inNetwork(t, pid, "cat /sys/class/net/eth0/address") }
+	hardware := mac(first.PID)
+	e.stop(syscall.SIGTERM)
+	w.remove(one)
+	if out, err := w.inside(program("emperor"), "net", "check").CombinedOutput(); err != nil {
+		t.Errorf("after the stop: %v\n%s", err, out)
+	}
+	e = w.start(args...)
+	e.running(other)
+	if again := w.attachment(other); fmt.Sprint(again.Network.Addresses) != fmt.Sprint(first.Network.Addresses) || mac(again.PID) != hardware {
+		t.Errorf("%s had %v, %s, and has %v, %s", other, first.Network.Addresses, hardware, again.Network.Addresses, mac(again.PID))
+	}
+	e.stop(syscall.SIGTERM)
+	if out := w.succeed("net", "gc"); out != "lease of "+other+"\n" {
+		t.Errorf("net gc: %q", out)
+	}
+	if left := w.run("find /run/emperor || true"); strings.HasPrefix(left, "/run") {
+		t.Errorf("left: %s", left)
+	}
+}
+
+// sameAddress returns the names of two vassals that lead to one address of a pool with 13.
+func sameAddress() (one, other string) {
+	at := map[uint64]string{}
+	for i := 0; ; i++ {
+		name := fmt.Sprintf("v%d.ini", i)
+		sum := sha256.Sum256([]byte(name))
+		number := binary.BigEndian.Uint64(sum[:8]) % 13
+		if before := at[number]; before != "" {
+			return before, name
+		}
+		at[number] = name
+	}
 }
 
 // Published ports and allowances change in the running process.
@@ -473,7 +523,7 @@ func TestNetworkAfterKillsAtAnyTime(t *testing.T) {
 	for i := range 4 {
 		w.site(fmt.Sprintf("v%d.ini", i), fmt.Sprintf("network-publish = %d:8080", 8001+i), "network-limit = 40mbit", "exec-as-emperor = true")
 	}
-	const snapshot = "ip -4 -o address; ip -6 -o address show scope global; ip -o link | grep -v qdisc.noqueue || true; ip route show table all proto 231; ip neighbour show nud permanent; nft list ruleset; ls -d /run/emperor/network || true; " +
+	const snapshot = "ip -4 -o address; ip -6 -o address show scope global; ip -o link | grep -v qdisc.noqueue || true; ip route show table all proto 231; ip neighbour show nud permanent; nft list ruleset; ls -d /run/emperor/network/host.json || true; " +
 		"cd /proc/sys/net; grep . ipv4/ip_forward ipv4/conf/*/forwarding ipv6/conf/*/forwarding ipv6/conf/*/force_forwarding ipv6/conf/*/accept_ra"
 	if err := os.Mkdir(w.path("none"), 0o755); err != nil {
 		t.Fatal(err)

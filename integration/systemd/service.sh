@@ -82,4 +82,4 @@ expect "the watchdog is content" is NRestarts "$restarts"
 
 expect "systemctl stop succeeds" systemctl stop emperor
 expect "it ended as it should" is Result success
-expect "nothing is left" bash -c "! pgrep -x 'emperor|vassal|vassal-server' && ! [ -e /run/emperor ] && ! [ -e /sys/fs/cgroup/system.slice/emperor.service ]"
+expect "nothing is left" bash -c "! pgrep -x 'emperor|vassal|vassal-server' && ! [ -e /run/emperor/lock ] && ! [ -e /sys/fs/cgroup/system.slice/emperor.service ]"

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"cmp"
+	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,8 +25,42 @@ func (k *checker) networks() {
 		if e.Network.Mode.Kind == "" || e.Unsure("emperor-network") || e.Unsure("emperor-network-pool") {
 			continue
 		}
-		for _, lack := range network.Examine(k.needs(e)) {
+		needs := k.needs(e)
+		for _, lack := range network.Examine(needs) {
 			k.lacks(e, lack)
+		}
+		if e.Network.Pool == nil {
+			k.outside(e, needs)
+		}
+	}
+}
+
+// outside finds addresses of vassals outside of the automatic pool, which depends on the host. Before an emperor has chosen it, the
+// files may be for another host.
+func (k *checker) outside(e *config.Emperor, needs network.Needs) {
+	pool, kept, err := network.Automatic(needs)
+	if err != nil {
+		return // the start reports why
+	}
+	severity := inspect.Warning
+	if kept {
+		severity = inspect.Error
+	}
+	for _, s := range k.vassals {
+		wish := s.Vassal.Network
+		if s.Emperor != e || cmp.Or(wish.Mode.Kind, e.Network.Mode.Kind) != spec.Routed {
+			continue
+		}
+		for _, a := range wish.Addresses {
+			leads := func(p netip.Prefix) bool { return p.Contains(a) }
+			if slices.ContainsFunc(pool, leads) || slices.ContainsFunc(wish.Routes, leads) || !slices.ContainsFunc(spec.AutoRanges(), leads) {
+				continue // addresses outside of these ranges are mistakes of the file already
+			}
+			k.found = append(k.found, inspect.Finding{Check: "network-address-outside", Severity: severity, Problem: config.Problem{
+				Origin: s.Vassal.OriginOf("network-address", a.String()), Key: "network-address",
+				What: fmt.Sprintf("%s is outside of the automatic pool of this host, %s", a, pool),
+				Hint: "emperor-network-pool = a prefix with it in the emperor's file, or network-route",
+			}})
 		}
 	}
 }

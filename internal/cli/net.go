@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,8 +24,8 @@ func netCommand() *cobra.Command {
 		Use: "net ls|check|gc|down", Short: "show, check and clean up the built-in network",
 		Long: "ls prints a line for each connected vassal. check compares the connections with the links, routes and rules in the kernel,\n" +
 			"and exits with 1 when they differ. gc deletes links, routes, parts of the policy and leases of the emperor that no vassal\n" +
-			"has; --dry-run prints them only. Without a running emperor, check and gc are about all that a killed one has left. down\n" +
-			"removes that as well, and fails when an emperor runs.",
+			"has; --dry-run prints them only. Without a running emperor, check and gc are about all that a killed one has left, and gc\n" +
+			"deletes the leases that one has kept when it stopped, too. down is gc, and fails when an emperor runs.",
 		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"ls", "check", "gc", "down"},
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		switch args[0] {
@@ -98,7 +99,7 @@ func remainders(left control.Collected) (problems []string) {
 	return problems
 }
 
-// collectNetwork deletes all that no vassal has. Without an emperor, that is all that a killed one has left.
+// collectNetwork deletes all that no vassal has. Without an emperor, that is all that one has left.
 func (o *operator) collectNetwork(ctx context.Context, c *cobra.Command, dry bool) error {
 	path := "/network/collect"
 	if dry {
@@ -115,13 +116,13 @@ func (o *operator) collectNetwork(ctx context.Context, c *cobra.Command, dry boo
 	if o.asJSON {
 		return printJSON(c.OutOrStdout(), collected)
 	}
-	for _, name := range append(collected.Links, collected.Others...) {
+	for _, name := range slices.Concat(collected.Links, collected.Others, collected.Leases) {
 		fmt.Fprintln(c.OutOrStdout(), name)
 	}
 	return nil
 }
 
-// collectRemains removes all that a killed emperor has left; why is the error of the request to an emperor. An emperor
+// collectRemains removes all that an emperor has left; why is the error of the request to an emperor. An emperor
 // that starts meanwhile waits, and has nothing to remove.
 func (o *operator) collectRemains(ctx context.Context, dry bool, why error) (left control.Collected, err error) {
 	release, err := control.HoldRuntimeDir(o.dir)
@@ -134,6 +135,7 @@ func (o *operator) collectRemains(ctx context.Context, dry bool, why error) (lef
 		return left, exitError{err, ExitFailed}
 	}
 	defer release()
+	left.Leases = remains.Leases(o.dir)
 	if left.Links, left.Others, err = remains.List(o.dir); err == nil && !dry {
 		err = remains.Remove(ctx, o.dir, slog.New(slog.DiscardHandler))
 	}

@@ -70,6 +70,8 @@ type NetworkLink struct {
 type Collected struct {
 	Links  []string `json:"links"`
 	Others []string `json:"others,omitempty"`
+	// Leases are of vassals whose emperor has stopped: the next one gives them the same addresses.
+	Leases []string `json:"leases,omitempty"`
 }
 
 func (s *Server) network(r *http.Request) (any, error) {

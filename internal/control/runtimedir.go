@@ -352,8 +352,7 @@ func (c *RuntimeDir) Permit(mode fs.FileMode, group int) error {
 // Reopen binds the control socket again after Server.Run has failed.
 func (c *RuntimeDir) Reopen() error { return c.socket.Reopen() }
 
-// Close removes this emperor's files, and releases the directory. It removes an empty
-// directory that an emperor created.
+// Close removes this emperor's files, and releases the directory (vacate).
 func (c *RuntimeDir) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -369,6 +368,11 @@ func (c *RuntimeDir) Close() {
 		_ = os.Remove(c.NotifyDir())
 	}
 	_ = os.Remove(c.LedgerDir()) // unless it is not empty
+	c.vacate()
+}
+
+// vacate gives the lock up, and removes an empty directory that an emperor created.
+func (c *RuntimeDir) vacate() {
 	made := os.Remove(filepath.Join(c.Dir, marker)) == nil
 	_ = os.Remove(c.lock.Name()) // while it is held: see hold
 	c.lock.Close()

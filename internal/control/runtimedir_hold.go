@@ -11,8 +11,8 @@ import (
 // cleaning begins the text in the lock file while a command cleans a runtime directory up.
 const cleaning = "cleaning, pid "
 
-// HoldRuntimeDir takes the lock of a runtime directory for a command that cleans it up, until release: an emperor that
-// starts waits for that. It makes nothing else. A directory that does not exist is ErrNotExist, and an emperor that has the
+// HoldRuntimeDir takes the lock of a runtime directory for a command that cleans it up, until release, which also removes an
+// empty directory that an emperor has made: an emperor that starts waits for that. It makes nothing else. A directory that does not exist is ErrNotExist, and an emperor that has the
 // directory is a HeldError.
 func HoldRuntimeDir(dir string) (release func(), err error) {
 	if err := safe(dir, os.Geteuid()); err != nil {
@@ -24,10 +24,12 @@ func HoldRuntimeDir(dir string) (release func(), err error) {
 	}
 	_, _ = c.lock.WriteAt([]byte(cleaning+holder(c.lock)+"\n"), 0)
 	return func() {
-		if c.locked() {
-			_ = os.Remove(c.lock.Name()) // while it is held: see hold
+		if !c.locked() {
+			c.lock.Close()
+			return
 		}
-		c.lock.Close()
+		_ = os.Remove(c.LedgerDir()) // unless it is not empty
+		c.vacate()
 	}, nil
 }
 

@@ -27,6 +27,11 @@ func List(runtimeDir string) (links, others []string, err error) {
 	return links, others, err
 }
 
+// Leases names the addresses that an emperor has left for the vassals of the next one when it stopped. Remove removes them.
+func Leases(runtimeDir string) []string {
+	return network.Kept(filepath.Join(runtimeDir, control.NetworkName))
+}
+
 // Remove removes all of it, with the records.
 func Remove(ctx context.Context, runtimeDir string, log *slog.Logger) error {
 	return errors.Join(

@@ -104,7 +104,7 @@ func gather(ctx context.Context, b beginning) (_ *gathered, err error) {
 		return nil, err
 	}
 	g.undo = append(g.undo, g.sockets.close)
-	g.events = &eventlog.Log{Told: g.sockets.metrics.Told, Gone: g.forgotten}
+	g.events = &eventlog.Log{Told: g.sockets.metrics.Told, Gone: func(name string) { g.forgotten(ctx, name) }}
 	if g.commands, err = listenForCommands(o.CommandSocket, o.CommandRemote, in.commands, log); err != nil {
 		return nil, err
 	}

@@ -193,10 +193,15 @@ func closeNetwork(stage *network.Stage, log *slog.Logger) {
 	}
 }
 
-// forgotten releases the resources of the name of a vassal that is gone.
-func (g *gathered) forgotten(name string) {
+// forgotten releases the resources of the name of a vassal that is gone. When the emperor itself ends, with ctx, the
+// vassal comes back with the next one.
+func (g *gathered) forgotten(ctx context.Context, name string) {
 	g.output.Forget(name)
-	if g.connections != nil {
+	switch {
+	case g.connections == nil:
+	case ctx.Err() != nil:
+		network.Leave(g.connections.stage, name)
+	default:
 		g.connections.stage.Forget(name)
 	}
 }

@@ -36,7 +36,7 @@ func Collect(dir string, log *slog.Logger) error {
 	if err := collect(dir, log); err != nil {
 		return err
 	}
-	return id.remove(dir, true)
+	return id.remove(true, dir, os.RemoveAll)
 }
 
 // recordedID returns the ID of an earlier stage. Empty: there was none.
@@ -61,7 +61,9 @@ func collect(dir string, log *slog.Logger) error {
 	if err != nil || id == "" {
 		return err
 	}
-	log.Info("removing the network of an emperor that was killed", "id", string(id))
+	if _, err := os.Lstat(changesFile(dir)); err == nil { // one that has stopped has left its leases only
+		log.Info("removing the network of an emperor that was killed", "id", string(id))
+	}
 	return restoreHost(id, dir)
 }
 
@@ -99,9 +101,9 @@ func (id ID) deleteRoutes(pool []netip.Prefix) error {
 	return deleteRoutes(id.routes(marked, links, pool))
 }
 
-// remove takes back all that an emperor has made, and its records. With its table, if that was
-// not closed.
-func (id ID) remove(dir string, table bool) error {
+// remove takes back all that an emperor has made, and then its records in a directory. With its table, if that was not
+// closed.
+func (id ID) remove(table bool, dir string, records func(dir string) error) error {
 	err := restoreHost(id, dir)
 	if table {
 		err = errors.Join(err, id.removeTable())
@@ -109,7 +111,23 @@ func (id ID) remove(dir string, table bool) error {
 	if err != nil {
 		return err
 	}
-	return os.RemoveAll(dir)
+	return records(dir)
+}
+
+// removeRecords removes the records of a stage with these pools. One that has not opened has had no vassals: all leases stay.
+// Leases that stay need the pool that was chosen, and the ID, which the hardware addresses are made from.
+func removeRecords(dir string, pools []*Pool, opened bool) error {
+	var failed []error
+	for _, p := range pools {
+		failed = append(failed, p.Close(!opened))
+	}
+	for _, leases := range []string{leasesDir(dir), bridgeDir(dir)} {
+		files, err := os.ReadDir(leases)
+		if err == nil && len(files) > 0 {
+			return errors.Join(failed...)
+		}
+	}
+	return errors.Join(append(failed, os.RemoveAll(dir))...)
 }
 
 // removeTable deletes the table of an earlier stage, if it is there.
@@ -188,27 +206,35 @@ func (s *Stage) choosePool(host hostFacts) (*Pool, error) {
 	return NewPool(leasesDir(s.config.Dir), prefixes...)
 }
 
-// keptPool returns private prefixes that the host does not use.
+// keptPool returns private prefixes that the host does not use, and keeps the choice.
 func keptPool(c *Config, host hostFacts) (prefixes []netip.Prefix, err error) {
-	path := poolFile(c.Dir)
-	if b, err := os.ReadFile(path); err == nil && json.Unmarshal(b, &prefixes) == nil && len(prefixes) > 0 && conflict(prefixes, host.inUse) == nil {
-		return prefixes, nil
-	}
-	if prefixes, err = AutoPool(machineID(), host.inUse); err != nil {
-		return nil, err
+	prefixes, kept, err := automaticPool(c.Dir, host)
+	if kept || err != nil {
+		return prefixes, err
 	}
 	if !hasIPv6() {
-		prefixes = slices.DeleteFunc(prefixes, func(p netip.Prefix) bool { return p.Addr().Is6() })
 		c.Log.Info("this host has no IPv6: vassals get IPv4 addresses only")
 	}
 	b, err := json.Marshal(prefixes)
 	if err == nil {
-		_, err = atomicfile.Write(path, b, atomicfile.Options{})
+		_, err = atomicfile.Write(poolFile(c.Dir), b, atomicfile.Options{})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot keep the choice of a pool: %w", err)
 	}
 	return prefixes, nil
+}
+
+// automaticPool returns the private prefixes that a stage uses: the ones that an earlier stage has chosen (kept), if the host
+// still does not use them. It changes nothing.
+func automaticPool(dir string, host hostFacts) (prefixes []netip.Prefix, kept bool, err error) {
+	if b, err := os.ReadFile(poolFile(dir)); err == nil && json.Unmarshal(b, &prefixes) == nil && len(prefixes) > 0 && conflict(prefixes, host.inUse) == nil {
+		return prefixes, true, nil
+	}
+	if prefixes, err = AutoPool(machineID(), host.inUse); err == nil && !hasIPv6() {
+		prefixes = slices.DeleteFunc(prefixes, func(p netip.Prefix) bool { return p.Addr().Is6() })
+	}
+	return prefixes, false, err
 }
 
 // conflict reports an address or a route of the host in a pool. A route to a larger network is

@@ -46,8 +46,12 @@ func Left(dir string) (links, others []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return links, slices.Concat(others, id.tables(), c.inEffect(own), leasesIn(leasesDir(dir)), leasesIn(bridgeDir(dir))), nil
+	return links, slices.Concat(others, id.tables(), c.inEffect(own), leasesIn(dir, true)), nil
 }
+
+// Kept lists the leases that an emperor has left for the next one when it stopped, by name. Collect removes them. dir is
+// the directory of its stage.
+func Kept(dir string) []string { return leasesIn(dir, false) }
 
 // tables lists the tables of an emperor that are there. A kernel without nftables has none.
 func (id ID) tables() (names []string) {
@@ -88,13 +92,15 @@ func (c *changes) inEffect(own []netip.Addr) (list []string) {
 	return list
 }
 
-// leasesIn lists the leases in a directory that are in use.
-func leasesIn(dir string) (list []string) {
-	files, _ := os.ReadDir(dir)
-	for _, f := range files {
-		var l lease
-		if b, err := os.ReadFile(filepath.Join(dir, f.Name())); err == nil && json.Unmarshal(b, &l) == nil && l.Released.IsZero() {
-			list = append(list, "lease of "+l.Name)
+// leasesIn lists the leases of a stage that are in use, or the other ones.
+func leasesIn(dir string, inUse bool) (list []string) {
+	for _, leases := range []string{leasesDir(dir), bridgeDir(dir)} {
+		files, _ := os.ReadDir(leases)
+		for _, f := range files {
+			var l lease
+			if b, err := os.ReadFile(filepath.Join(leases, f.Name())); err == nil && json.Unmarshal(b, &l) == nil && l.Released.IsZero() == inUse {
+				list = append(list, "lease of "+l.Name)
+			}
 		}
 	}
 	slices.Sort(list)

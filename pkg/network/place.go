@@ -10,20 +10,37 @@ import (
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
-// place lists the networks and settings of this host with which a stage does not open. Facts that cannot be read
-// count as good ones: the start reports why.
-func (n Needs) place(ipv6 bool) (list []Lack) {
-	host, err := readHost()
+// Automatic returns the private prefixes that a stage in n.Dir takes for vassals on this host, if the options name none. Kept: an
+// emperor has chosen them. It changes nothing.
+func Automatic(n Needs) (prefixes []netip.Prefix, kept bool, err error) {
+	host, _, err := n.host()
 	if err != nil {
-		return nil
+		return nil, false, err
 	}
-	earlier, err := loadChanges(changesFile(n.Dir))
-	if err != nil {
-		return nil
+	return automaticPool(n.Dir, host)
+}
+
+// host reads the host, without the parts of an emperor that runs or was killed, and the changes of that one.
+func (n Needs) host() (host hostFacts, earlier *changes, err error) {
+	if host, err = readHost(); err != nil {
+		return host, nil, err
+	}
+	if earlier, err = loadChanges(changesFile(n.Dir)); err != nil {
+		return host, nil, err
 	}
 	host.inUse = slices.DeleteFunc(host.inUse, func(p netip.Prefix) bool {
 		return slices.Contains(earlier.Addresses, p) || n.BridgeName != "" && host.by[p] == n.BridgeName
 	})
+	return host, earlier, nil
+}
+
+// place lists the networks and settings of this host with which a stage does not open. Facts that cannot be read
+// count as good ones: the start reports why.
+func (n Needs) place(ipv6 bool) (list []Lack) {
+	host, earlier, err := n.host()
+	if err != nil {
+		return nil
+	}
 	add := func(err error) {
 		if lack := (Lack{}); errors.As(err, &lack) {
 			list = append(list, lack)

@@ -39,6 +39,7 @@ type lease struct {
 	Number uint64 `json:"number"`
 	// Released is the time of its end. Zero: it is in use.
 	Released time.Time `json:"released,omitzero"`
+	kept     bool      // for the next emperor
 }
 
 // FullError is returned when every address of the pool is in use.
@@ -197,7 +198,7 @@ func (p *Pool) Lease(name string) (addresses []netip.Addr, reused bool, err erro
 			return nil, false, &FullError{p.prefixes}
 		}
 	}
-	l.Released = time.Time{}
+	l.Released, l.kept = time.Time{}, false
 	p.leases[name], p.taken[l.Number] = l, l
 	if err := p.keep(l); err != nil {
 		return nil, false, err
@@ -237,8 +238,27 @@ func (p *Pool) Release(name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	maps.DeleteFunc(p.fixed, func(_ netip.Addr, of string) bool { return of == name })
-	l := p.leases[name]
-	if l == nil || !l.Released.IsZero() {
+	if l := p.leases[name]; l != nil {
+		l.kept = false
+		return p.release(l)
+	}
+	return nil
+}
+
+// Keep ends the lease of a vassal because its emperor stops: the pool of the next one gives the vassal the same addresses.
+func (p *Pool) Keep(name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l := p.leases[name]; l != nil {
+		l.kept = true
+		return p.release(l)
+	}
+	return nil
+}
+
+// release writes the end of a lease down. The caller holds mu.
+func (p *Pool) release(l *lease) error {
+	if !l.Released.IsZero() {
 		return nil
 	}
 	l.Released = time.Now()
@@ -296,13 +316,21 @@ func (p *Pool) otherFiles() (paths []string, err error) {
 	return paths, nil
 }
 
-// Forget removes all leases from the directory. The pool is not used afterwards.
-func (p *Pool) Forget() error {
+// Close removes the leases from the directory, but for the ones that are kept for the next pool: of vassals that Keep was
+// called for, or all. The pool is not used afterwards.
+func (p *Pool) Close(all bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var failed []error
 	for _, l := range p.leases {
-		if err := os.Remove(filepath.Join(p.dir, l.file())); !errors.Is(err, os.ErrNotExist) {
+		if all {
+			failed = append(failed, p.keep(l)) // the one of a killed emperor is released
+			continue
+		}
+		if l.kept {
+			continue
+		}
+		if err := os.Remove(filepath.Join(p.dir, l.file())); err != nil && !errors.Is(err, os.ErrNotExist) {
 			failed = append(failed, err)
 		}
 	}

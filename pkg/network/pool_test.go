@@ -64,7 +64,7 @@ func TestPoolGivesTheSameAddressAgain(t *testing.T) {
 			}
 		}
 	}
-	if err := p.Forget(); err != nil {
+	if err := p.Close(false); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := filepath.Glob(dir + "/*"); len(left) > 0 {

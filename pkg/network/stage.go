@@ -303,8 +303,8 @@ func (s *Stage) observe(what string, since time.Time) {
 	}
 }
 
-// Close takes everything back: links, policy, addresses and settings of the host. After an error
-// the records stay for the next emperor.
+// Close takes everything back: links, policy, addresses and settings of the host. The leases of vassals that Leave was
+// called for stay, with the records that they need. After an error all records stay for the next emperor.
 func (s *Stage) Close() error {
 	var failed []error
 	if s.watch != nil {
@@ -337,7 +337,7 @@ func (s *Stage) Close() error {
 		failed = append(failed, s.changes.keepAgain())
 	}
 	if s.id != "" {
-		failed = append(failed, s.id.remove(s.config.Dir, s.table == nil))
+		failed = append(failed, s.id.remove(s.table == nil, s.config.Dir, func(dir string) error { return removeRecords(dir, s.pools(), s.deleted != nil) }))
 	}
 	if err := errors.Join(failed...); err != nil {
 		return fmt.Errorf("cannot take back all of the network: %w", err)
@@ -380,10 +380,16 @@ func (s *Stage) Prefixes() []netip.Prefix {
 }
 
 // Forget gives up the addresses of a vassal that will not come back soon.
-func (s *Stage) Forget(vassal string) {
+func (s *Stage) Forget(vassal string) { giveUp(s, vassal, (*Pool).Release) }
+
+// Leave gives up all but the addresses of a vassal: its emperor stops, and the next stage in the same directory gives it
+// the same ones.
+func Leave(s *Stage, vassal string) { giveUp(s, vassal, (*Pool).Keep) }
+
+func giveUp(s *Stage, vassal string, end func(*Pool, string) error) {
 	s.Clients.forget(vassal)
 	for _, p := range s.pools() {
-		if err := p.Release(vassal); err != nil {
+		if err := end(p, vassal); err != nil {
 			s.config.Log.Warn("cannot release an address", "vassal", vassal, "error", err)
 		}
 	}

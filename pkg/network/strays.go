@@ -231,11 +231,14 @@ func (s Auditor) ownerless() []Element {
 }
 
 // pools lists the pools of the stage.
-func (s *Stage) pools() []*Pool {
-	if s.bridge != nil && s.bridge.pool != nil {
-		return []*Pool{s.pool, s.bridge.pool}
+func (s *Stage) pools() (list []*Pool) {
+	if s.pool != nil {
+		list = append(list, s.pool)
 	}
-	return []*Pool{s.pool}
+	if s.bridge != nil && s.bridge.pool != nil {
+		list = append(list, s.bridge.pool)
+	}
+	return list
 }
 
 // strayLeases lists the vassals that have addresses and that the emperor does not have, and files of the pools that
