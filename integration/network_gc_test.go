@@ -152,3 +152,45 @@ func TestNetworkStraysOfAKilledEmperor(t *testing.T) {
 	e.running("shop.ini")
 	e.stop(syscall.SIGTERM)
 }
+
+// An emperor that is killed and whose runtime directory is lost leaves nothing after the next start with its pool, nor after net gc.
+func TestNetworkOfALostRuntimeDirectory(t *testing.T) {
+	t.Parallel()
+	w, far := networked(t)
+	const snapshot = "ip -4 -o address; ip -6 -o address show scope global; ip -o link | grep -o ' [^ ]*: '; ip route show table all proto 231; ip -6 route show table all proto 231; nft list ruleset"
+	before := w.run(snapshot)
+	w.site("shop.ini", "network-publish = 8001:8080")
+	for _, next := range []string{"start", "gc"} {
+		e := w.start(routedArgs...)
+		e.running("shop.ini")
+		addresses := fmt.Sprint(w.attachment("shop").Network.Addresses)
+		e.signal(syscall.SIGKILL)
+		e.wait()
+		w.run("rm -rf /run/emperor")
+		eventually(t, "its vassal's namespace and link have gone", func() bool { return !strings.Contains(w.run("ip -o link"), "evs") })
+		if out := w.checkNetwork(); out != "the network of the pool [10.142.0.0/19 fd12:3456:789a::/64] of an emperor that was killed is left (emperor net gc)\n" {
+			t.Errorf("net check: %s", out)
+		}
+		if next == "start" {
+			e = w.start(routedArgs...)
+			e.running("shop.ini")
+			if got := browse(far, "198.18.0.1:8001"); got != "a page\n" || fmt.Sprint(w.attachment("shop").Network.Addresses) != addresses {
+				t.Errorf("the published port: %q; it had %s and has %v", got, addresses, w.attachment("shop").Network.Addresses)
+			}
+			if out := w.checkNetwork(); out != "" {
+				t.Errorf("net check: %s", out)
+			}
+			e.stop(syscall.SIGTERM)
+		} else if out := w.succeed("net", "gc"); !strings.Contains(out, "10.142.0.0/19") {
+			t.Errorf("net gc: %q", out)
+		} else {
+			w.site("shop.ini")
+		}
+		if after := w.run(snapshot); after != before {
+			t.Errorf("%s: the host was\n%s\nand is\n%s", next, before, after)
+		}
+	}
+	e := w.start(allNamespaces) // it removes the cgroups
+	e.running("shop.ini")
+	e.stop(syscall.SIGTERM)
+}

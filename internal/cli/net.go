@@ -127,8 +127,9 @@ func (o *operator) collectNetwork(ctx context.Context, c *cobra.Command, dry boo
 func (o *operator) collectRemains(ctx context.Context, dry bool, why error) (left control.Collected, err error) {
 	release, err := control.HoldRuntimeDir(o.dir)
 	switch {
-	case errors.Is(err, os.ErrNotExist): // no emperor was killed there
-		return left, nil
+	case errors.Is(err, os.ErrNotExist): // no emperor was killed there, or the directory is lost
+		left.Others, err = remains.Lost(o.dir, dry)
+		return left, err
 	case errors.Is(err, os.ErrPermission), errors.As(err, new(control.HeldError)):
 		return left, why
 	case err != nil:
@@ -139,7 +140,9 @@ func (o *operator) collectRemains(ctx context.Context, dry bool, why error) (lef
 	if left.Links, left.Others, err = remains.List(o.dir); err == nil && !dry {
 		err = remains.Remove(ctx, o.dir, slog.New(slog.DiscardHandler))
 	}
-	return left, err
+	lost, failed := remains.Lost(o.dir, dry)
+	left.Others = append(left.Others, lost...)
+	return left, errors.Join(err, failed)
 }
 
 // networkDown removes the network of a killed emperor. A running emperor answers the request and

@@ -32,6 +32,15 @@ func Leases(runtimeDir string) []string {
 	return network.Kept(filepath.Join(runtimeDir, control.NetworkName))
 }
 
+// Lost names the networks of killed emperors whose runtime directories are lost, and removes them unless it is a dry run. The
+// network with records in runtimeDir is none of them.
+func Lost(runtimeDir string, dry bool) (pools []string, err error) {
+	if pools, err = network.Lost(filepath.Join(runtimeDir, control.NetworkName)); err != nil || dry || len(pools) == 0 {
+		return pools, err
+	}
+	return pools, network.CollectLost(slog.New(slog.DiscardHandler))
+}
+
 // Remove removes all of it, with the records.
 func Remove(ctx context.Context, runtimeDir string, log *slog.Logger) error {
 	return errors.Join(

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/netip"
 	"syscall"
@@ -264,6 +263,8 @@ type HostRoute struct {
 	// Unreachable: the kernel refuses packets there, and Link is not used. Other routes to the same
 	// destination come first.
 	Unreachable bool
+	// Metric orders routes to one destination; the smallest one is used. Zero: the kernel's choice, and any one for Delete.
+	Metric uint32
 }
 
 // AddNew adds the route. One to the same destination is EEXIST.
@@ -304,9 +305,10 @@ func (r HostRoute) change(kind, flags int) Change {
 	if r.Source.IsValid() {
 		request.AddData(nl.NewRtAttr(unix.RTA_PREFSRC, r.Source.AsSlice()))
 	}
-	if r.Unreachable {
-		request.AddData(nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(math.MaxUint32)))
-	} else if r.Link != 0 {
+	if r.Metric != 0 {
+		request.AddData(nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(r.Metric)))
+	}
+	if r.Link != 0 && !r.Unreachable {
 		request.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(r.Link))))
 	}
 	return Change{About: "route to " + r.To.String(), request: request}

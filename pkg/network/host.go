@@ -24,6 +24,9 @@ import (
 type changes struct {
 	path string
 	root string // of the settings; tests have another one
+	// metric of the routes that refuse packets. Zero: any one, of changes to take back.
+	metric uint32
+	there  presence // of the emperor that makes the changes
 
 	// Settings are files of /proc/sys with their former values.
 	Settings map[string]string `json:"settings,omitempty"`
@@ -67,7 +70,7 @@ func (c *changes) writeDropIn() error {
 
 // loadChanges reads the changes of an earlier emperor from a file. A missing file is none.
 func loadChanges(path string) (*changes, error) {
-	c := &changes{path: path, root: sysctls, Settings: map[string]string{}, values: map[string]string{}}
+	c := &changes{path: path, root: sysctls, there: -1, Settings: map[string]string{}, values: map[string]string{}}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return c, nil
@@ -152,11 +155,11 @@ func (c *changes) refuse(n *namespaces.Netlink, p netip.Prefix) error {
 	if err := c.keep(); err != nil {
 		return err
 	}
-	return n.Apply(unreachable(p).AddNew())
+	return n.Apply(c.unreachable(p).AddNew())
 }
 
-func unreachable(p netip.Prefix) namespaces.HostRoute {
-	return namespaces.HostRoute{To: p, Protocol: RouteProtocol, Unreachable: true}
+func (c *changes) unreachable(p netip.Prefix) namespaces.HostRoute {
+	return namespaces.HostRoute{To: p, Protocol: RouteProtocol, Unreachable: true, Metric: c.metric}
 }
 
 // loopback is the index of the loopback interface in each namespace.
@@ -176,7 +179,7 @@ func (c *changes) restore(n *namespaces.Netlink) error {
 		}
 	}
 	for _, p := range c.Refused {
-		if err := n.Apply(unreachable(p).Delete()); err != nil && !errors.Is(err, unix.ESRCH) {
+		if err := n.Apply(c.unreachable(p).Delete()); err != nil && !errors.Is(err, unix.ESRCH) {
 			failed = append(failed, err)
 		}
 	}

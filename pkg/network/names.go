@@ -57,7 +57,9 @@ func (id ID) Group() uint32 {
 }
 
 // Table returns the name of the emperor's nftables table.
-func (id ID) Table() string { return "emperor-" + string(id) }
+func (id ID) Table() string { return tablePrefix + string(id) }
+
+const tablePrefix = "emperor-"
 
 // linkName returns the name of a host end. Its prefix is none that networkd, udev or
 // NetworkManager configure by default. Another salt gives another name.

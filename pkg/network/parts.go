@@ -38,7 +38,7 @@ func (c *changes) missing() (list []part, err error) {
 			there = there || r.Type == unix.RTN_UNREACHABLE && destination(r) == p
 		}
 		if !there {
-			list = append(list, part{"unreachable route to the pool " + p.String(), unreachable(p).AddNew()})
+			list = append(list, part{"unreachable route to the pool " + p.String(), c.unreachable(p).AddNew()})
 		}
 	}
 	return list, nil

@@ -39,7 +39,7 @@ func TestPartsOfTheHostComeBack(t *testing.T) {
 	l, lost := watchedLink(t, s, "a.ini", a, nil)
 	serve(t, a, 8080, "a")
 	whole := world(t)
-	host := l.HostInterface
+	host, metric := l.HostInterface, fmt.Sprint(s.id.metric())
 	for _, c := range []struct {
 		name  string
 		harm  []string
@@ -47,8 +47,8 @@ func TestPartsOfTheHostComeBack(t *testing.T) {
 	}{
 		{"the gateway of IPv4", []string{"address", "delete", l.Gateways[0].String() + "/32", "dev", "lo"}, "gateway's address " + l.Gateways[0].String()},
 		{"the gateway of IPv6", []string{"address", "delete", l.Gateways[1].String() + "/128", "dev", "lo"}, "gateway's address " + l.Gateways[1].String()},
-		{"the unreachable route of IPv4", []string{"route", "delete", "unreachable", "10.9.0.0/24", "metric", "4294967295"}, "unreachable route to the pool 10.9.0.0/24"},
-		{"the unreachable route of IPv6", []string{"-6", "route", "delete", "unreachable", "fd09::/64", "metric", "4294967295"}, "unreachable route to the pool fd09::/64"},
+		{"the unreachable route of IPv4", []string{"route", "delete", "unreachable", "10.9.0.0/24", "metric", metric}, "unreachable route to the pool 10.9.0.0/24"},
+		{"the unreachable route of IPv6", []string{"-6", "route", "delete", "unreachable", "fd09::/64", "metric", metric}, "unreachable route to the pool fd09::/64"},
 		{"the hardware address", []string{"link", "set", host, "address", "02:00:00:00:00:01"}, ""},
 	} {
 		ip(t, netns.None(), c.harm...)

@@ -28,10 +28,20 @@ func (n Needs) host() (host hostFacts, earlier *changes, err error) {
 	if earlier, err = loadChanges(changesFile(n.Dir)); err != nil {
 		return host, nil, err
 	}
+	gateways := slices.Clone(earlier.Addresses)
+	found, ends, err := findLost()
+	for _, there := range ends {
+		there.end()
+	}
+	for _, pool := range found {
+		for _, p := range pool {
+			gateways = append(gateways, gatewayOf(p))
+		}
+	}
 	host.inUse = slices.DeleteFunc(host.inUse, func(p netip.Prefix) bool {
-		return slices.Contains(earlier.Addresses, p) || n.BridgeName != "" && host.by[p] == n.BridgeName
+		return slices.Contains(gateways, p) || n.BridgeName != "" && host.by[p] == n.BridgeName
 	})
-	return host, earlier, nil
+	return host, earlier, err
 }
 
 // place lists the networks and settings of this host with which a stage does not open. Facts that cannot be read

@@ -164,7 +164,9 @@ func Open(c Config) (_ *Stage, err error) {
 	if s.changes, err = loadChanges(changesFile(c.Dir)); err != nil {
 		return nil, err
 	}
-	s.changes.DropIn = s.id.dropIn()
+	if err := errors.Join(s.changes.belongTo(s.id), CollectLost(c.Log)); err != nil {
+		return nil, err
+	}
 	if s.sockets.opener, err = namespaces.NewNetnsOpener(); err != nil {
 		return nil, err
 	}
@@ -334,6 +336,7 @@ func (s *Stage) Close() error {
 	}
 	s.ports.mu.Unlock()
 	if s.id != "" && s.changes != nil {
+		defer s.changes.there.end()
 		failed = append(failed, s.changes.keepAgain())
 	}
 	if s.id != "" {

@@ -561,6 +561,7 @@ func abandon(s *Stage) {
 	}
 	s.deleted.close()
 	_ = s.table.conn.CloseLasting()
+	s.changes.there.end()
 	for _, h := range s.ports.held {
 		h.close()
 	}
