@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // rangeBase is the first id of vassals in these stories.
@@ -210,5 +212,27 @@ func TestIDRangeMistakes(t *testing.T) {
 	e.running(starved + ".ini")
 	if text, err := exec.Command("cat", w.path("state/id-ranges")).Output(); err != nil || strings.Count(string(text), "\n") != 2 || !strings.Contains(string(text), "3000000000 65536 0 "+strconv.Quote(filepath.Join(w.vassals, starved+".ini"))) {
 		t.Errorf("%v: the table is\n%s", err, text)
+	}
+}
+
+// TestOwnersOfUserNamespaces: the kernel counts inotify instances and the like of a vassal for the owner of its user namespace, which is its own
+// root and not root of the host: a vassal cannot use up what root has.
+func TestOwnersOfUserNamespaces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "uid = 4001", "gid = 4001", serves)
+	w.vassal("b.ini", "uid = root", serves)
+	e := w.start(w.ranged()...)
+	for _, name := range []string{"a.ini", "b.ini"} {
+		pid := e.running(name)
+		own, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		owner, err := unix.IoctlGetUint32(int(own.Fd()), unix.NS_GET_OWNER_UID)
+		own.Close()
+		if root := idRange(t, pid); err != nil || int(owner) != root {
+			t.Errorf("%s: uid %d owns its user namespace, in which root is uid %d; %v", name, owner, root, err)
+		}
 	}
 }

@@ -33,6 +33,18 @@ func idPool(o *config.Emperor) (idranges.Pool, error) {
 	return idranges.Pool{Base: r.First, Size: config.DefaultIDs, Count: r.Size / config.DefaultIDs}, err
 }
 
+// inRange reports whether an id belongs to the ranges of vassals. Nil: they have none.
+func inRange(o *config.Emperor) func(id uint32) bool {
+	if !o.IDs.Given() {
+		return nil
+	}
+	pool, err := idPool(o)
+	if err != nil {
+		return nil
+	}
+	return pool.Contains
+}
+
 // ownStateDir returns the state directory of an emperor.
 func ownStateDir(o *config.Emperor) string {
 	first, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":")

@@ -31,7 +31,7 @@ func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 			Set: o.Hooks, Libraries: g.libraries, Timeout: o.HookTimeout, Shells: o.Around.Shells, Lookup: direct.Means().Lookup, Early: o.EarlyRelease,
 			Observe: observe, Turns: turn.New(o.HookConcurrency),
 		},
-		Rights: process.Rights{RefuseRoot: refusesRoot(o), Capabilities: o.Capabilities.Given(), IDs: g.ids, Keyring: g.tools.keyring},
+		Rights: process.Rights{RefuseRoot: refusesRoot(o), Capabilities: o.Capabilities.Given(), IDs: g.ids, InRange: inRange(o), Keyring: g.tools.keyring},
 		Clone:  o.Clone, Cgroups: g.cgroups, Network: g.network, NotifyDir: g.sockets.notifyDir(), Ledger: g.ledger,
 		Spawner: g.tools.spawner, Forker: g.tools.forker, Sweeper: g.tools.sweeper, Poller: g.tools.poller,
 		Output: g.output, Reads: g.files, Templates: templates(o.Templates, g.files),

@@ -13,7 +13,11 @@ import (
 )
 
 // Joining are namespaces of another process, which it has given out on its setns-socket. Close closes them.
-type Joining struct{ given []given }
+type Joining struct {
+	given []given
+	// inRange reports whether a user is of a range of ids of vassals. Nil: there are none.
+	inRange func(uid uint32) bool
+}
 
 // given is one of them.
 type given struct {
@@ -28,11 +32,12 @@ var joinOrder = []Flags{NewCgroup, NewIPC, NewUTS, NewNet, NewPID, NewMount}
 const mostGiven = 64
 
 // TakeGiven asks at the unix socket of another process, such as a vassal or a uWSGI, for its namespaces (setns-socket of uWSGI), and
-// waits for a limited time. Namespaces in which this process is are left out. The others must have been made by this process's user: any
-// user can make namespaces with root's rights in them (NS_GET_USERNS of ioctl_nsfs(2)).
-func TakeGiven(address string, wait time.Duration) (_ *Joining, err error) {
+// waits for a limited time. Namespaces in which this process is are left out. The others must have been made by this process's user, or by one
+// whose id is in a range of vassals: any user can make namespaces with root's rights in them (NS_GET_USERNS of ioctl_nsfs(2)). Nil: there are no
+// ranges.
+func TakeGiven(address string, wait time.Duration, inRange func(uid uint32) bool) (_ *Joining, err error) {
 	files, err := receiveGiven(address, wait)
-	j := &Joining{}
+	j := &Joining{inRange: inRange}
 	for _, f := range files {
 		if err == nil {
 			err = j.add(f)
@@ -111,7 +116,7 @@ func (j *Joining) add(f *os.File) error {
 	if threadless.Has(Flags(kind)) {
 		return fmt.Errorf("no vassal can join a %s namespace (setns-socket-skip = %s there)", Flags(kind), Flags(kind))
 	}
-	if err := madeByUs(f, Flags(kind)); err != nil {
+	if err := j.madeByUs(f, Flags(kind)); err != nil {
 		return err
 	}
 	j.given = append(j.given, given{Flags(kind), f})
@@ -128,8 +133,8 @@ func isOwn(f *os.File, kind Flags) (bool, error) {
 	return sameFile(ours, f), nil
 }
 
-// madeByUs fails unless a namespace belongs to the user namespace of this process, or to one that its user has made in that.
-func madeByUs(f *os.File, kind Flags) error {
+// madeByUs fails unless a namespace belongs to the user namespace of this process, or to one in that which its user or a vassal's range owns.
+func (j *Joining) madeByUs(f *os.File, kind Flags) error {
 	fd, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_USERNS)
 	if err != nil {
 		return fmt.Errorf("its %s namespace belongs to another user namespace: %w", kind, err)
@@ -143,7 +148,7 @@ func madeByUs(f *os.File, kind Flags) error {
 	if err != nil {
 		return err
 	}
-	if uid != uint32(os.Geteuid()) {
+	if uid != uint32(os.Geteuid()) && (j.inRange == nil || !j.inRange(uid)) {
 		return fmt.Errorf("its %s namespace was made by uid %d", kind, uid)
 	}
 	parent, err := unix.IoctlRetInt(fd, unix.NS_GET_PARENT)

@@ -66,17 +66,17 @@ func TestTakeGivenRefuses(t *testing.T) {
 		"the host's":      {message("uwsgi-setns\x01\x00\x00\x00", own), "only namespaces of the host"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if j, err := TakeGiven(givenAt(t, test.send), 5*time.Second); err == nil || !strings.Contains(err.Error(), test.want) {
+			if j, err := TakeGiven(givenAt(t, test.send), 5*time.Second, nil); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v, %v", j, err)
 			}
 		})
 	}
-	if _, err := TakeGiven(t.TempDir()+"/none", time.Second); err == nil || err.Error() != "connect: no such file or directory" {
+	if _, err := TakeGiven(t.TempDir()+"/none", time.Second, nil); err == nil || err.Error() != "connect: no such file or directory" {
 		t.Error(err)
 	}
 	t.Run("a silent process", func(t *testing.T) {
 		silent := givenAt(t, func(c *net.UnixConn) { _, _ = c.Read(make([]byte, 1)) })
-		if _, err := TakeGiven(silent, 50*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if _, err := TakeGiven(silent, 50*time.Millisecond, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Error(err)
 		}
 	})
@@ -103,7 +103,7 @@ func TestSpawnerJoining(t *testing.T) {
 		raw, _ := c.SyscallConn()
 		_ = raw.Control(func(fd uintptr) { _ = GiveOut(int(fd), files) })
 	})
-	j, err := TakeGiven(path, 5*time.Second)
+	j, err := TakeGiven(path, 5*time.Second, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -151,16 +151,20 @@ func start(c Command) (*Process, error) {
 		pid, err = syscall.ForkExec(c.Path, c.Args, &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: attributes})
 		return err
 	}
+	if c.IDs != nil {
+		fork = c.IDs.owning(fork)
+	}
 	exposes, begin := canExpose(), fork
 	if !exposes {
 		begin = func() error { return unspared(fork) }
 	}
 	err := begin()
 	runtime.KeepAlive(c.Files)
-	if err != nil {
+	if err != nil && pid == 0 {
 		return nil, err
 	}
-	p, err := hold(pid, pidfd)
+	p, failed := hold(pid, pidfd)
+	err = errors.Join(err, failed)
 	if err == nil && exposes {
 		err = expose(pid)
 	}

@@ -18,7 +18,7 @@ const givenWait = time.Second
 // joining returns a thread in the namespaces that another process gives out (setns).
 func joining(ctx context.Context, l *Launcher, r emperor.Request) (g guest, err error) {
 	at := r.Guest.Joins
-	j, err := reads.Get(ctx, l.Reads, at, func() (*namespaces.Joining, error) { return namespaces.TakeGiven(at, givenWait) })
+	j, err := reads.Get(ctx, l.Reads, at, func() (*namespaces.Joining, error) { return namespaces.TakeGiven(at, givenWait, l.Rights.InRange) })
 	if err != nil {
 		return g, fmt.Errorf("%s cannot join namespaces at %s: %w", r.Guest.At, at, err)
 	}

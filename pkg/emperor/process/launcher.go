@@ -86,6 +86,8 @@ type Rights struct {
 	// IDs gives a vassal the ids of its user namespace. The process that uses them is started before
 	// release is called. Nil: see namespaces.Command.
 	IDs func(r emperor.Request) (ids *namespaces.IDs, release func(), err error)
+	// InRange reports whether an id is among the ids of IDs, which also own the user namespaces. Nil: none is.
+	InRange func(id uint32) bool
 	// Keyring: each vassal gets a session keyring of its own.
 	Keyring bool
 }
