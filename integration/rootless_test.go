@@ -94,5 +94,7 @@ func TestRootlessNetwork(t *testing.T) {
 	}
 	e.stop(syscall.SIGTERM)
 	eventually(t, "slirp4netns ends", func() bool { return len(w.processesOf(slirp)) == 0 })
-	w.run("umount /dev/net/tun && rm -rf /run/user /run/tun")
+	// A process that ends has no command line before its descriptors are closed.
+	eventually(t, "nothing holds the device", func() bool { return strings.HasSuffix(w.run("umount /dev/net/tun && echo done || true"), "done") })
+	w.run("rm -rf /run/user /run/tun")
 }
