@@ -71,3 +71,12 @@ func TestLimitsAsFarAsPossible(t *testing.T) {
 	e.undisturbed("b.ini", other)
 	e.stop(syscall.SIGTERM)
 }
+
+// TestOwnerGroupWithoutControllers: the reason names the emperor's option where the vassal has no line about a group.
+func TestOwnerGroupWithoutControllers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.tenant("a.ini", 4001, serves)
+	e := w.start(allNamespaces, "--emperor-tyrant", "--emperor-limit-group", "owner: tasks-max=1000")
+	e.await("a.ini", "emperor-limit-group: limit-group: tasks-max: this host gives the emperor no pids controller")
+}

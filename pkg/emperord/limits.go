@@ -79,20 +79,20 @@ func (r *reading) miss(missing error, at config.Origin, l namespaces.CgroupLimit
 
 // join puts the limits of a vassal's group into effect.
 func (r *reading) join(v *config.Vassal, wish *namespaces.CgroupWish, problems *config.Problems) {
-	name := wish.Group
-	if v.LimitGroup == "" {
-		name = config.OwnerGroup
+	name, at := wish.Group, v.Origin("limit-group")
+	if v.LimitGroup == "" { // it has no such line
+		name, at = config.OwnerGroup, config.Origin{File: "emperor-limit-group"}
 	}
 	limits, err := r.limiting.GroupLimits(name, r.device)
 	if err == nil && r.cgroups == nil {
-		r.miss(namespaces.NoController("", ""), v.Origin("limit-group"), namespaces.CgroupLimit{Option: "limit-group"}, problems)
+		r.miss(namespaces.NoController("", ""), at, namespaces.CgroupLimit{Option: "limit-group"}, problems)
 		wish.Group = ""
 		return
 	}
 	kept := limits[:0:0]
 	for _, l := range limits {
 		if missing := r.missing(l); missing != nil {
-			r.miss(fmt.Errorf("%s: %w", l.Option, missing), v.Origin("limit-group"), namespaces.CgroupLimit{Option: "limit-group", File: l.File}, problems)
+			r.miss(fmt.Errorf("%s: %w", l.Option, missing), at, namespaces.CgroupLimit{Option: "limit-group", File: l.File}, problems)
 			continue
 		}
 		kept = append(kept, l)
@@ -101,7 +101,7 @@ func (r *reading) join(v *config.Vassal, wish *namespaces.CgroupWish, problems *
 		err = r.cgroups.SetGroup(wish.Group, kept)
 	}
 	if err != nil {
-		problems.Add(v.Origin("limit-group"), "limit-group", err.Error(), "emperor-limit-group in the emperor's file")
+		problems.Add(at, "limit-group", err.Error(), "emperor-limit-group in the emperor's file")
 	}
 }
 
