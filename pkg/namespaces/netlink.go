@@ -203,17 +203,33 @@ func (l Index) AltName(name string) Change {
 
 // Forwarding lets the host forward IPv4 packets that arrive at the interface
 // (net.ipv4.conf.LINK.forwarding), without a path of /proc/sys.
-func (l Index) Forwarding() Change {
+func (l Index) Forwarding() Change { return l.settings("forwarding of the link", devconfForwarding) }
+
+// Routed does the same for an interface with one host behind it. Requests of ARP are then heard for senders only to which a
+// route leads by the interface (net.ipv4.conf.LINK.arp_filter): the other ones would fill the host's table of neighbours.
+func (l Index) Routed() Change {
+	return l.settings("forwarding and arp_filter of the link", devconfForwarding, devconfARPFilter)
+}
+
+// Settings of IPV4_DEVCONF in linux/ip.h.
+const (
+	devconfForwarding = 1
+	devconfARPFilter  = 13
+)
+
+// settings switches settings of an interface on.
+func (l Index) settings(about string, numbers ...int) Change {
 	// ipv4/devinet.c takes the settings as a nest whose attribute types are the settings'
 	// numbers.
-	const forwarding = 1 // IPV4_DEVCONF_FORWARDING of linux/ip.h
 	request := aboutLink(unix.RTM_SETLINK, int(l))
 	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC|unix.NLA_F_NESTED, nil)
 	v4 := spec.AddRtAttr(unix.AF_INET|unix.NLA_F_NESTED, nil)
 	settings := v4.AddRtAttr(unix.IFLA_INET_CONF|unix.NLA_F_NESTED, nil)
-	settings.AddRtAttr(forwarding, nl.Uint32Attr(1))
+	for _, n := range numbers {
+		settings.AddRtAttr(n, nl.Uint32Attr(1))
+	}
 	request.AddData(spec)
-	return Change{About: "forwarding of the link", request: request}
+	return Change{About: about, request: request}
 }
 
 // Address adds an address to the interface. An IPv6 address is usable at once, without

@@ -73,6 +73,12 @@ func claim(a netip.Addr, mac net.HardwareAddr) (uint16, []byte) {
 	return packet(a, netip.MustParseAddr("ff02::1"), unix.IPPROTO_ICMPV6, slices.Concat([]byte{advertiseNode, 0, 0, 0, override, 0, 0, 0}, a.AsSlice(), []byte{2, 1}, mac), 2)
 }
 
+// arpRequest returns a request of ARP for an address by another one, whose sender the kernel notes as a neighbour.
+func arpRequest(from, about netip.Addr, mac net.HardwareAddr) []byte {
+	const request = 1
+	return slices.Concat([]byte{0, 1, 8, 0, 6, 4, 0, request}, mac, from.AsSlice(), []byte{0, 0, 0, 0, 0, 0}, about.AsSlice())
+}
+
 // advertisement returns the words of a router with a prefix (RFC 4861, 4.2).
 func advertisement(mac net.HardwareAddr) (uint16, []byte) {
 	prefix := slices.Concat([]byte{3, 4, 64, 0xc0, 0, 0, 14, 16, 0, 0, 14, 16, 0, 0, 0, 0}, netip.MustParseAddr("2001:db8:bad::").AsSlice())
@@ -230,6 +236,11 @@ func hostileFrames(t *testing.T, kind spec.Kind) {
 		for _, address := range append(sources, la.Addresses...) {
 			k, p := claim(address, mac)
 			frames = append(frames, frameOf(mac, all, k, p), frameOf(mac, router, k, p))
+			if address.Is4() {
+				for _, about := range addresses(la.Gateways[0].String(), "198.18.0.1") {
+					frames = append(frames, frameOf(mac, all, unix.ETH_P_ARP, arpRequest(address, about, mac)))
+				}
+			}
 		}
 		k, p := advertisement(mac)
 		frames = append(frames, frameOf(mac, net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, k, p), frameOf(mac, router, k, p))

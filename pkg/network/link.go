@@ -82,7 +82,7 @@ func (l *Link) raised(id ID) []namespaces.Change {
 	local.Optional = true       // the host may have no IPv6
 	list := []namespaces.Change{l.Index.Alias(id.alias(l.Vassal, l.Generation)), alternative, local}
 	if l.bridge == 0 && l.addressLike(netip.IPv4Unspecified()).IsValid() {
-		list = append(list, l.Index.Forwarding())
+		list = append(list, l.Index.Routed())
 	}
 	return append(list, l.Index.Up())
 }
