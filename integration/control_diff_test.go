@@ -49,5 +49,13 @@ func TestDiff(t *testing.T) {
 	e.await("a.ini", "-> reverting")
 	e.running("a.ini")
 	answers("reload --dry-run --all", "a.ini: would change command, uid by a new process, because of uid\n", 0)
+
+	w.vassal("never.ini", "uid = 0day") // it has no configuration that could be compared
+	e.await("never.ini", "0day")
+	for _, command := range []string{"diff never", "reload --dry-run never"} {
+		if out, code := w.command(strings.Fields(command)...); code != 1 || !strings.Contains(out, "never.ini:2: uid: ") {
+			t.Errorf("emperor %s of a file that was never right: exit code %d, %s", command, code, out)
+		}
+	}
 	e.stop(syscall.SIGTERM)
 }

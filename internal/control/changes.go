@@ -1,8 +1,10 @@
 package control
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
@@ -57,6 +59,9 @@ func (s *Server) differences(r *http.Request) (any, error) {
 	plan, running, err := s.Emperor.Configuration(r.Context(), found.Name)
 	if err != nil {
 		return nil, err
+	}
+	if plan.Path == "" { // it has never had a usable configuration, and found has its mistakes
+		return Changes{Name: found.Name, Effect: EffectNone, Options: []OptionChange{}, Mistakes: strings.Split(cmp.Or(found.Fault, found.Why), "\n")}, nil
 	}
 	if !rights.may(Operate, plan.UID) { // another vassal has that name by now
 		return nil, emperor.UnknownError{Name: found.Name}
