@@ -51,6 +51,19 @@ func TestOperatorNamesSeveral(t *testing.T) {
 	if got := strings.Fields(w.succeed("list", "-q", "--owner", "nobody")); len(got) != 0 {
 		t.Errorf("of the user nobody: %q", got)
 	}
+	if text := w.succeed("status", "shop-*", "blog"); strings.Count(text, "\nstate ") != 3 || strings.Count(text, "\n\nname ") != 2 {
+		t.Errorf("the status of three: %s", text)
+	}
+	var many []struct{ Name string }
+	if err := json.Unmarshal([]byte(w.succeed("status", "-o", "json", "shop-*")), &many); err != nil || len(many) != 2 {
+		t.Errorf("the status of a pattern as JSON: %v %+v", err, many)
+	}
+	if out, code := w.command("status", "blog", "shup-1"); code != 4 || !strings.Contains(out, "did you mean shop-1.ini") || !strings.Contains(out, "name             blog.ini") {
+		t.Errorf("code %d: %s", code, out)
+	}
+	if text := w.succeed("events", "--format", "{{.Vassal}} is {{.To}}", "blog"); !strings.Contains(text, "blog.ini is running\n") {
+		t.Errorf("events by a template: %s", text)
+	}
 	var answers []struct{ Name string }
 	if err := json.Unmarshal([]byte(w.succeed("start", "--wait", "--json", "blog", "shop-2")), &answers); err != nil || len(answers) != 2 || answers[0].Name != "blog.ini" {
 		t.Errorf("%v %+v", err, answers)

@@ -22,13 +22,15 @@ func eventsCommand() *cobra.Command {
 	var follow bool
 	var since moment
 	var form streamForm
+	var format eventFormat
 	most := -1
 	c := operate(&cobra.Command{
 		Use: "events [--follow] [NAME…]", Short: "print past events of vassals, and follow new ones", Args: cobra.ArbitraryArgs,
 		Long: "Prints past events of the named vassals, or of all: transitions between states (listed in docs/states.md), hooks that\n" +
-			"ran, reloads with the reason of a failure, fallbacks, status messages. With -o json, one object per line." + namesHelp,
+			"ran, reloads with the reason of a failure, fallbacks, status messages. With -o json, one object per line; with --format, a line\n" +
+			"of the template for each, such as '{{.Vassal}} {{.To}}'. Its fields: Time Vassal What From To Generation PID Config Text Lost." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
-		if err := errors.Join(checkPatterns(words), form.choose(o, "events")); err != nil {
+		if err := errors.Join(checkPatterns(words), form.choose(o, "events"), format.choose(o)); err != nil {
 			return err
 		}
 		query := url.Values{"follow": {strconv.FormatBool(follow)}, "vassal": words}
@@ -39,13 +41,14 @@ func eventsCommand() *cobra.Command {
 			query.Set("since", since.Format(time.RFC3339Nano))
 		}
 		return o.follow(ctx, "/events?"+query.Encode(), func(line json.RawMessage) error {
-			return o.line(c, line, eventText)
+			return o.line(c, line, format.text)
 		})
 	})
 	f := c.Flags()
 	f.BoolVarP(&follow, "follow", "f", false, "follow new events")
 	f.IntVarP(&most, "lines", "n", most, "print at most `N` past events; -1: all")
 	form.flag(c)
+	f.StringVar(&format.source, "format", "", "print each event by this `TEMPLATE` of Go (text/template)")
 	f.Var(&since, "since", "only events since this `TIME`: an age such as 10m, or a time such as 2026-11-30T08:00:00Z or 08:00")
 	return c
 }

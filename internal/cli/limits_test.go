@@ -25,7 +25,7 @@ func TestLimitsAreShown(t *testing.T) {
 	wide := vassalTable([]control.Vassal{v, free}, time.Now())
 	wide.addOwners([]control.Vassal{v, free})
 	for name, text := range map[string]string{
-		"list": wide.text(false), "top": strings.Join(topText([]busyVassal{{Vassal: v}}, "cpu", time.Now()), "\n"), "status": factsText(statusFacts(control.Status{Vassal: v}, time.Now())),
+		"list": wide.text(false), "top": strings.Join(topText([]busyVassal{{Vassal: v}}, "cpu", time.Now(), 0), "\n"), "status": factsText(statusFacts(control.Status{Vassal: v}, time.Now())),
 	} {
 		for _, want := range []string{"64M/128M", "12/300", "cpu-quota 4 times for 1.50s, tasks-max 3 times, out of memory 2"} {
 			if !strings.Contains(text, want) {

@@ -39,7 +39,11 @@ func listCommand() *cobra.Command {
 		if c.Flags().Changed("watch") {
 			return l.follow(ctx)
 		}
-		text, err := l.fetch(ctx)
+		vassals, err := l.fetch(ctx)
+		if err != nil {
+			return err
+		}
+		text, err := l.text(vassals)
 		if err == nil {
 			_, err = io.WriteString(c.OutOrStdout(), text)
 			o.noteVersion(c)
@@ -98,6 +102,7 @@ type listing struct {
 	watch         time.Duration
 	width         int // the width of the terminal; 0: no terminal
 	colored       bool
+	view          view // of --watch on a terminal
 }
 
 // prepare checks the options.
@@ -147,16 +152,17 @@ func (l *listing) prepare(o *operator, c *cobra.Command, words []string) error {
 	return checkPatterns(words)
 }
 
-// fetch asks the emperor and returns the list as text.
-func (l *listing) fetch(ctx context.Context) (string, error) {
+// fetch asks the emperor and returns the vassals that the options select.
+func (l *listing) fetch(ctx context.Context) ([]control.Vassal, error) {
 	var list control.List
 	if err := l.operator.get(ctx, "/vassals", &list); err != nil {
-		return "", err
+		return nil, err
 	}
-	vassals, err := l.choose(list.Vassals)
-	if err != nil {
-		return "", err
-	}
+	return l.choose(list.Vassals)
+}
+
+// text returns the list in the form that the options select.
+func (l *listing) text(vassals []control.Vassal) (string, error) {
 	switch l.form {
 	case "json":
 		var b strings.Builder
@@ -169,12 +175,19 @@ func (l *listing) fetch(ctx context.Context) (string, error) {
 		}
 		return b.String(), nil
 	}
-	t := vassalTable(vassals, time.Now())
-	if l.form == "table" {
-		t.fit(l.width)
-	} else {
+	if l.form == "wide" {
+		t := vassalTable(vassals, time.Now())
 		t.addOwners(vassals)
+		return t.text(l.colored), nil
 	}
+	if l.width > 0 {
+		vassals = slices.Clone(vassals)
+		for i, v := range vassals {
+			vassals[i] = briefly(v)
+		}
+	}
+	t := vassalTable(vassals, time.Now())
+	t.fit(l.width)
 	return t.text(l.colored), nil
 }
 
@@ -224,22 +237,26 @@ func (l *listing) follow(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
 	if l.width > 0 {
-		var lines []string
-		return live(ctx, l.out, interval, 0, func(ctx context.Context, fresh bool) ([]string, error) {
-			if !fresh {
-				return lines, nil
+		var vassals []control.Vassal
+		return live(ctx, l.out, interval, 0, func(ctx context.Context, fresh bool) (_ []string, err error) {
+			if fresh {
+				if vassals, err = l.fetch(ctx); err != nil {
+					return nil, err
+				}
 			}
-			text, err := l.fetch(ctx)
-			lines = strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-			return lines, err
-		}, func(key byte) bool { return key == 'q' })
+			return l.frame(vassals)
+		}, func(key byte) bool { return !l.view.press(key) && key == 'q' })
 	}
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		text, err := l.fetch(ctx)
+		vassals, err := l.fetch(ctx)
 		if ctx.Err() != nil {
 			return nil
+		}
+		var text string
+		if err == nil {
+			text, err = l.text(vassals)
 		}
 		if err == nil {
 			_, err = io.WriteString(l.out, text+"\n")
@@ -253,6 +270,18 @@ func (l *listing) follow(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// frame returns the part of the list that the terminal shows, and a line about the others.
+func (l *listing) frame(vassals []control.Vassal) ([]string, error) {
+	width, height, _ := screen()
+	l.width = width
+	text, err := l.text(slices.DeleteFunc(slices.Clone(vassals), func(v control.Vassal) bool { return !l.view.wants(v.Name) }))
+	heads := 0
+	if l.form == "table" || l.form == "wide" {
+		heads = 1
+	}
+	return l.view.frame(strings.Split(strings.TrimSuffix(text, "\n"), "\n"), heads, height-1), err
 }
 
 // listOrders has a comparison of two vassals for each key.
@@ -312,6 +341,20 @@ func vassalTable(vassals []control.Vassal, now time.Time) *table {
 		t.leaveOut(t.at("TASKS"))
 	}
 	return t
+}
+
+// briefly returns a vassal whose error does not begin with the path of its own file, which the line names already: on a
+// terminal the cause would be cut instead.
+func briefly(v control.Vassal) control.Vassal {
+	where, what, own := strings.Cut(v.Error, "/"+v.Name+":")
+	if !own || strings.ContainsAny(where, ": ") {
+		return v
+	}
+	if number, rest, ok := strings.Cut(what, ": "); ok && number != "" && strings.Trim(number, "0123456789") == "" {
+		what = "line " + number + ": " + rest
+	}
+	v.Error = strings.TrimSpace(what)
+	return v
 }
 
 // addOwners adds the owners of the files, and how often limits were met.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -19,43 +20,93 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// statusCommand shows everything known about a vassal, or about the emperor.
+// statusCommand shows everything known about vassals, or about the emperor.
 func statusCommand() *cobra.Command {
-	security, all, most := false, false, 0.0
+	var r reporting
 	c := operate(&cobra.Command{
-		Use: "status [NAME]", Short: "show everything about a vassal, or the emperor", Args: cobra.MaximumNArgs(1),
+		Use: "status [NAME…]", Short: "show everything about vassals, or the emperor", Args: cobra.ArbitraryArgs,
 		Long: "Shows everything about a vassal, with its last exits and the last lines it printed; without NAME, about the emperor.\n" +
-			"On a terminal the most important lines fill at most one screen; --all prints the others too. In a pipe the output is complete.",
-	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
-		if len(args) == 0 {
+			"On a terminal the most important lines of each fill at most one screen; --all prints the others too. In a pipe the output is\n" +
+			"complete. With -o json, one name gives an object, several names or a pattern an array." + namesHelp,
+	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
+		if err := r.form.choose(o, "status"); err != nil {
+			return err
+		}
+		if len(words) == 0 {
 			defer o.noteVersion(c)
 			return emperorStatus(ctx, o, c)
 		}
-		var s control.Status
-		if err := o.get(ctx, of(args[0], ""), &s); err != nil {
-			return err
+		return r.run(ctx, o, c, words)
+	})
+	r.form.flag(c)
+	c.Flags().BoolVarP(&r.all, "all", "a", false, "print all lines on a terminal, in full")
+	c.Flags().BoolVar(&r.security, "security", false, "show how the running vassal is confined, by /proc")
+	c.Flags().Float64Var(&r.most, "max", 0, "with --security, exit with 1 when the exposure is above `N`")
+	return c
+}
+
+// reporting has the options of the command status.
+type reporting struct {
+	form          streamForm
+	all, security bool
+	most          float64 // the highest exposure that is no failure; 0: any
+}
+
+// run prints the status of all vassals that words select.
+func (r *reporting) run(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
+	names, err := o.names(ctx, words)
+	if err != nil {
+		return err
+	}
+	list, errs := each(o, names, func(o *operator, name string) (s control.Status, err error) {
+		return s, o.get(ctx, of(name, ""), &s)
+	})
+	if single(words) && errs[0] != nil {
+		return errs[0]
+	}
+	found := []control.Status{} // prints as [], not null, when empty
+	for i, s := range list {
+		if errs[i] == nil {
+			found = append(found, s)
 		}
-		if security {
-			list, err := factsOf(ctx, o, s)
-			if err != nil {
-				return err
-			}
-			return printSecurity(c.OutOrStdout(), []inspect.SecuritySubject{inspect.NewSecuritySubject(s.Name, list)}, o.asJSON, most)
-		}
-		if o.asJSON {
-			return printJSON(c.OutOrStdout(), s)
-		}
+	}
+	switch {
+	case r.security:
+		err = r.confinement(ctx, o, c, found)
+	case o.asJSON && single(words):
+		err = printJSON(c.OutOrStdout(), found[0])
+	case o.asJSON:
+		err = printJSON(c.OutOrStdout(), found)
+	default:
+		_, err = io.WriteString(c.OutOrStdout(), r.text(found))
+	}
+	return cmp.Or(conclude(c, names, errs, "have no status"), err)
+}
+
+// text returns the facts of each vassal, with an empty line between two.
+func (r *reporting) text(found []control.Status) string {
+	var texts []string
+	for _, s := range found {
 		list := statusFacts(s, time.Now())
-		if width, height, terminal := screen(); terminal && !all {
+		if width, height, terminal := screen(); terminal && !r.all {
 			list = condensed(list, width, height-1) // the prompt of the shell has the last row
 		}
-		_, err := io.WriteString(c.OutOrStdout(), factsText(list))
-		return err
-	})
-	c.Flags().BoolVarP(&all, "all", "a", false, "print all lines on a terminal, in full")
-	c.Flags().BoolVar(&security, "security", false, "show how the running vassal is confined, by /proc")
-	c.Flags().Float64Var(&most, "max", 0, "with --security, exit with 1 when the exposure is above `N`")
-	return c
+		texts = append(texts, factsText(list))
+	}
+	return strings.Join(texts, "\n")
+}
+
+// confinement prints how the vassals are confined.
+func (r *reporting) confinement(ctx context.Context, o *operator, c *cobra.Command, found []control.Status) error {
+	var subjects []inspect.SecuritySubject
+	for _, s := range found {
+		facts, err := factsOf(ctx, o, s)
+		if err != nil {
+			return err
+		}
+		subjects = append(subjects, inspect.NewSecuritySubject(s.Name, facts))
+	}
+	return printSecurity(c.OutOrStdout(), subjects, o.asJSON, r.most)
 }
 
 func emperorStatus(ctx context.Context, o *operator, c *cobra.Command) error {

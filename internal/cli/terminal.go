@@ -35,8 +35,8 @@ func (t *top) live(ctx context.Context) error {
 			}
 		}
 		order(busy, t.sort)
-		_, height, _ := screen()
-		return t.view.frame(topText(t.selected(busy), t.sort, time.Now()), topHeads, height-1), nil
+		width, height, _ := screen()
+		return t.view.frame(topText(t.selected(busy), t.sort, time.Now(), width), topHeads, height-1), nil
 	}, func(key byte) bool {
 		if t.view.press(key) {
 			return false

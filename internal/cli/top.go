@@ -112,7 +112,7 @@ func (t *top) print(busy []busyVassal) error {
 		}
 		return err
 	}
-	_, err := fmt.Fprintln(t.out, strings.Join(topText(busy, t.sort, time.Now()), "\n"))
+	_, err := fmt.Fprintln(t.out, strings.Join(topText(busy, t.sort, time.Now(), 0), "\n"))
 	return err
 }
 
@@ -165,28 +165,36 @@ func (u *usage) update(vassals []control.Vassal, now time.Time) []busyVassal {
 // topHeads is the number of lines before the first vassal in topText.
 const topHeads = 3
 
-func topText(list []busyVassal, key string, now time.Time) []string {
+// topColumns are the columns of top. When a line does not fit, the columns with the highest rank are left out first.
+var topColumns = []column{
+	{name: "NAME", least: 12, fair: 16},
+	{name: "STATE"},
+	{name: "SINCE", rank: 1},
+	{name: "PID", rank: 5},
+	{name: "CPU%"},
+	{name: "CPU", rank: 6},
+	{name: "MEMORY"},
+	{name: "TASKS", rank: 4},
+	{name: "RESTARTS", rank: 2},
+	{name: "LIMITS MET", rank: 3},
+	{name: "ERROR", least: 18},
+}
+
+// topText returns the lines of a snapshot for a terminal of this width, in full for width 0.
+func topText(list []busyVassal, key string, now time.Time, width int) []string {
 	states := map[string]int{}
-	rows := &table{columns: []column{
-		{name: "NAME"},
-		{name: "STATE"},
-		{name: "SINCE"},
-		{name: "PID"},
-		{name: "CPU%"},
-		{name: "CPU"},
-		{name: "MEMORY"},
-		{name: "TASKS"},
-		{name: "RESTARTS"},
-		{name: "LIMITS MET"},
-		{name: "ERROR"},
-	}}
+	rows := &table{columns: slices.Clone(topColumns)}
 	for _, v := range list {
 		states[string(v.State)]++
+		if width > 0 {
+			v.Vassal = briefly(v.Vassal)
+		}
 		rows.rows = append(rows.rows, []string{
 			v.Name, string(v.State), readable.Age(v.Since, now), number(v.PID), fmt.Sprintf("%.1f", v.Percent), readable.Seconds(v.CPU),
 			v.MemoryText(), v.TasksText(), fmt.Sprint(v.Restarts), v.LimitsMet(), v.Error,
 		})
 	}
+	rows.fit(width)
 	text := rows.text(false)
 	head := fmt.Sprintf("%s  %d vassals", now.Format("15:04:05"), len(list))
 	for _, s := range []string{"running", "reloading", "backoff", "throttled", "idle", "waiting"} {

@@ -39,7 +39,7 @@ func TestTopCompares(t *testing.T) {
 	if list[0].Percent != 25 || list[1].Percent != 100 || list[2].Percent != 0 {
 		t.Errorf("the parts of a processor are %v, %v, %v, want 25, 100, and 0 for a new generation", list[0].Percent, list[1].Percent, list[2].Percent)
 	}
-	if head := topText(list, "name", start)[0]; !strings.Contains(head, "4 vassals, 4 running  (by name)") {
+	if head := topText(list, "name", start, 0)[0]; !strings.Contains(head, "4 vassals, 4 running  (by name)") {
 		t.Errorf("the head is %q", head)
 	}
 	x := top{sort: "cpu"}
