@@ -183,7 +183,7 @@ func (l *listing) text(vassals []control.Vassal) (string, error) {
 	if l.width > 0 {
 		vassals = slices.Clone(vassals)
 		for i, v := range vassals {
-			vassals[i] = briefly(v)
+			vassals[i] = v.Brief()
 		}
 	}
 	t := vassalTable(vassals, time.Now())
@@ -341,20 +341,6 @@ func vassalTable(vassals []control.Vassal, now time.Time) *table {
 		t.leaveOut(t.at("TASKS"))
 	}
 	return t
-}
-
-// briefly returns a vassal whose error does not begin with the path of its own file, which the line names already: on a
-// terminal the cause would be cut instead.
-func briefly(v control.Vassal) control.Vassal {
-	where, what, own := strings.Cut(v.Error, "/"+v.Name+":")
-	if !own || strings.ContainsAny(where, ": ") {
-		return v
-	}
-	if number, rest, ok := strings.Cut(what, ": "); ok && number != "" && strings.Trim(number, "0123456789") == "" {
-		what = "line " + number + ": " + rest
-	}
-	v.Error = strings.TrimSpace(what)
-	return v
 }
 
 // addOwners adds the owners of the files, and how often limits were met.

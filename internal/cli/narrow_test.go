@@ -34,20 +34,8 @@ func TestTopFits(t *testing.T) {
 	}
 }
 
-// On a terminal an error begins with its cause, not with the path of the vassal's own file.
-func TestBriefly(t *testing.T) {
-	for given, want := range map[string]string{
-		"/etc/vassals/a.ini:2: umask: no mask":     "line 2: umask: no mask",
-		"/etc/vassals/a.ini: nothing to serve":     "nothing to serve",
-		"/etc/vassals/b.ini:2: umask: no mask":     "/etc/vassals/b.ini:2: umask: no mask",
-		"cannot read /etc/vassals/a.ini: is gone":  "cannot read /etc/vassals/a.ini: is gone",
-		"/etc/other.ini:1: from /srv/a.ini:2: bad": "/etc/other.ini:1: from /srv/a.ini:2: bad",
-		"": "",
-	} {
-		if got := briefly(listed("a.ini", given)).Error; got != want {
-			t.Errorf("%q becomes %q, want %q", given, got, want)
-		}
-	}
+// On a terminal an error begins with its cause, in a pipe with the path of the file.
+func TestListIsBrief(t *testing.T) {
 	l := listing{form: "table", width: 80}
 	if text, err := l.text([]control.Vassal{listed("a.ini", "/etc/vassals/a.ini:2: umask")}); err != nil || !strings.Contains(text, "line 2: umask") {
 		t.Errorf("%v\n%s", err, text)

@@ -187,7 +187,7 @@ func topText(list []busyVassal, key string, now time.Time, width int) []string {
 	for _, v := range list {
 		states[string(v.State)]++
 		if width > 0 {
-			v.Vassal = briefly(v.Vassal)
+			v.Vassal = v.Brief()
 		}
 		rows.rows = append(rows.rows, []string{
 			v.Name, string(v.State), readable.Age(v.Since, now), number(v.PID), fmt.Sprintf("%.1f", v.Percent), readable.Seconds(v.CPU),

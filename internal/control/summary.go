@@ -36,6 +36,20 @@ func (v Vassal) Summary() string {
 	return v.Reason()
 }
 
+// Brief returns the vassal with an error that does not begin with the path of its own file, for a place with little
+// room that names the vassal already: the cause would be cut instead.
+func (v Vassal) Brief() Vassal {
+	where, what, own := strings.Cut(v.Error, "/"+v.Name+":")
+	if !own || strings.ContainsAny(where, ": ") {
+		return v
+	}
+	if number, rest, ok := strings.Cut(what, ": "); ok && number != "" && strings.Trim(number, "0123456789") == "" {
+		what = "line " + number + ": " + rest
+	}
+	v.Error = strings.TrimSpace(what)
+	return v
+}
+
 // Reason is a shorter Summary: the error and the ignored files.
 func (v Vassal) Reason() string {
 	text := firstOf(v.Error)

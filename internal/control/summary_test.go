@@ -29,3 +29,19 @@ func TestReached(t *testing.T) {
 		}
 	}
 }
+
+// A brief error begins with the cause, when the path is the one of the vassal's own file.
+func TestBrief(t *testing.T) {
+	for given, want := range map[string]string{
+		"/etc/vassals/a.ini:2: umask: no mask":     "line 2: umask: no mask",
+		"/etc/vassals/a.ini: nothing to serve":     "nothing to serve",
+		"/etc/vassals/b.ini:2: umask: no mask":     "/etc/vassals/b.ini:2: umask: no mask",
+		"cannot read /etc/vassals/a.ini: is gone":  "cannot read /etc/vassals/a.ini: is gone",
+		"/etc/other.ini:1: from /srv/a.ini:2: bad": "/etc/other.ini:1: from /srv/a.ini:2: bad",
+		"": "",
+	} {
+		if got := (Vassal{Record: emperor.Record{Name: "a.ini"}, Error: given}).Brief().Error; got != want {
+			t.Errorf("%q becomes %q, want %q", given, got, want)
+		}
+	}
+}

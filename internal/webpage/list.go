@@ -43,7 +43,7 @@ func rowOf(v *control.Vassal, cpu map[string]float64) row {
 	r := row{
 		ID: idOf("v-", v.Name), Name: readable.Clean(v.Name), Href: "vassals/" + url.PathEscape(v.Name),
 		State: string(v.State), Condition: control.ConditionOf(v.State), Since: v.Since, Memory: readable.Size(v.Memory), Limit: readable.Size(v.MemoryMax),
-		Share: share(v.Memory, v.MemoryMax), Restarts: v.Restarts, Address: readable.Clean(addressOf(v)), Note: text(v.Summary()), Faulty: faulty(v),
+		Share: share(v.Memory, v.MemoryMax), Restarts: v.Restarts, Address: readable.Clean(addressOf(v)), Note: text(v.Brief().Summary()), Faulty: faulty(v),
 	}
 	if v.Phase != "" && v.PID != 0 {
 		r.State += " (" + readable.Clean(v.Phase) + ")"
