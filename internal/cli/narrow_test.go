@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -91,7 +92,7 @@ func TestEventFormat(t *testing.T) {
 	}
 	for _, source := range []string{"{{.Name}}", "{{", "{{template \"x\"}}"} {
 		f := eventFormat{source: source}
-		if failed, ok := f.choose(&operator{}).(exitError); !ok || failed.code != ExitUsage {
+		if failed, ok := errors.AsType[exitError](f.choose(&operator{})); !ok || failed.code != ExitUsage {
 			t.Errorf("%s is accepted", source)
 		}
 	}
