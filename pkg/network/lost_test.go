@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // An emperor that was killed and whose runtime directory is lost leaves nothing: the next one with the same pool removes its parts,
