@@ -99,7 +99,7 @@ func TestOperatorSeesVassals(t *testing.T) {
 			t.Errorf("%s: code %d, %s", typed, code, out)
 		}
 	}
-	for _, command := range []string{"status", "logs", "enter", "restart", "reload", "diff", "list", "wait", "kill -s HUP", "logs bad.ini", "stop bad.ini"} {
+	for _, command := range []string{"status", "logs", "enter", "restart", "reload", "diff", "list", "wait", "kill -s HUP", "logs bad.ini", "stop bad.ini", "status bad.ini"} {
 		if out := w.succeed(append(append([]string{"__complete"}, strings.Fields(command)...), "")...); !strings.Contains(out, "web.ini\trunning") || strings.Contains(command, "bad") && strings.Contains(out, "bad.ini\t") {
 			t.Errorf("completion of %s: %s", command, out)
 		}
@@ -107,7 +107,7 @@ func TestOperatorSeesVassals(t *testing.T) {
 	if out := w.succeed("__complete", "list", "--owner", ""); !strings.HasPrefix(out, "root\t") {
 		t.Errorf("completion of owners: %s", out)
 	}
-	if out := w.succeed("__complete", "status", "bad.ini", ""); strings.Contains(out, "web.ini") {
+	if out := w.succeed("__complete", "attach", "bad.ini", ""); strings.Contains(out, "web.ini") {
 		t.Errorf("completion of a second name: %s", out)
 	}
 	curl := w.run("curl -sS --unix-socket /run/emperor/control.sock http://emperor/v1/vassals/web")
