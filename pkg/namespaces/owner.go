@@ -21,7 +21,7 @@ func (ids *IDs) root() (uid int, ok bool) {
 
 // owning makes fork create user namespaces that belong to root of the namespace, and not to root of the host. The kernel counts
 // inotify instances and watches, queued signals, locked memory, mounts of namespaces and the like of all processes in a user
-// namespace for its owner, too, within the owner's limits (user.max_* of namespaces(7)): a vassal would use up those of root. It must be
+// namespace for its owner, too, within the owner's limits (user.max_* of namespaces(7)): a vassal would use up the limits of root. It must be
 // called on a thread that runs nothing else.
 func (ids *IDs) owning(fork func() error) func() error {
 	uid, ok := ids.root()
