@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,7 @@ type exchange struct {
 // connection is the state of the connection that carries an exchange.
 type connection struct {
 	web      bool // HTTP itself, not another protocol
+	duplex   bool // net/http does not read the rest of the body of a request
 	draining func() bool
 	broken   atomic.Bool   // the body ended too early: the connection cannot be used again
 	patience time.Duration // time for the client to read, when the connection cannot measure it, as in HTTP/2; 0: no limit
@@ -185,7 +187,10 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 // duplex lets the answer begin before the whole body has been read. Without it net/http would
 // discard the rest of the body while a handler still reads it.
-func (x *exchange) duplex() { _ = http.NewResponseController(x.ResponseWriter).EnableFullDuplex() } // only HTTP/1.1 needs it
+func (x *exchange) duplex() { // only HTTP/1.1 needs it
+	err := http.NewResponseController(x.ResponseWriter).EnableFullDuplex()
+	x.connection.duplex = err == nil && x.r.ProtoMajor == 1
+}
 
 // within limits the time until the answer, from now on and in place of an earlier limit; 0: no
 // limit.
@@ -315,10 +320,11 @@ func (s *server) limitBody(x *exchange) (after func()) {
 	if most := s.config.Options.LimitPost; most > 0 {
 		x.r.Body = http.MaxBytesReader(x.ResponseWriter, x.r.Body, most)
 	}
-	b := &patientBody{x.r.Body, x, http.NewResponseController(x.ResponseWriter), s.config.Options.SocketTimeout}
+	b := &patientBody{ReadCloser: x.r.Body, x: x, to: http.NewResponseController(x.ResponseWriter), timeout: s.config.Options.SocketTimeout}
 	x.r.Body = b
 	return func() {
 		b.wait()
+		b.drain()
 		if x.connection.broken.Load() && x.connection.web && x.result.status != 0 && x.Header().Get("Connection") != "close" {
 			// The next bytes of the connection belong to the body, and must not be parsed as a
 			// request.
@@ -333,6 +339,22 @@ type patientBody struct {
 	x       *exchange
 	to      *http.ResponseController
 	timeout time.Duration
+	ended   atomic.Bool // all of it was read
+	mu      sync.Mutex  // held while a part is read: by the sender to a target, then by drain
+}
+
+// restOfBody is the most that is read of a body after its answer, as in net/http.
+const restOfBody = 256 << 10
+
+// drain sends the answer and reads the rest of the body where net/http does not. Only an empty connection can be used again. A sender that
+// still reads the body has ended when drain returns.
+func (b *patientBody) drain() {
+	x := b.x
+	if !x.connection.duplex || b.ended.Load() || x.result.status < http.StatusOK || x.Header().Get("Connection") == "close" {
+		return
+	}
+	_ = b.to.Flush()
+	_, _ = io.CopyN(io.Discard, b, restOfBody)
 }
 
 // wait sets the deadline. Protocols without deadlines have limits of their own.
@@ -340,10 +362,13 @@ func (b *patientBody) wait() { _ = b.to.SetReadDeadline(time.Now().Add(b.timeout
 
 // Read waits for each part of the body for the timeout. After an error the connection is not used again.
 func (b *patientBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.wait()
 	n, err := b.ReadCloser.Read(p)
 	switch {
 	case errors.Is(err, io.EOF):
+		b.ended.Store(true)
 		_ = b.to.SetReadDeadline(time.Time{}) // net/http reads ahead from here on
 	case err != nil:
 		b.x.connection.broken.Store(true)

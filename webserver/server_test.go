@@ -1,6 +1,7 @@
 package webserver
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -226,6 +227,11 @@ func TestLimits(t *testing.T) {
 	s := start(t, serving.Options{
 		CheckStatic: []string{tree(t, map[string]string{"a": "x"})}, BufferSize: 8 << 10, LimitPost: 1000, SocketTimeout: 300 * time.Millisecond,
 		HTTPTo: []string{backend(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/early" {
+				w.Header().Set("Connection", "close")
+				_, _ = io.WriteString(w, "early")
+				return
+			}
 			n, err := io.Copy(io.Discard, r.Body)
 			if err == nil {
 				_, _ = io.WriteString(w, strings.Repeat(".", int(n)))
@@ -261,6 +267,27 @@ func TestLimits(t *testing.T) {
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("%s: a client that sends nothing more stays for %v", path, took)
 			}
+		}
+	})
+	// The rest of a body is no request, also when its answer came before it.
+	t.Run("body after its answer", func(t *testing.T) {
+		c, err := net.Dial("tcp", s.addr["http-socket"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_, _ = io.WriteString(c, "POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n01")
+		in := bufio.NewReader(c)
+		answer, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(answer.Body); err != nil || string(text) != "early" {
+			t.Errorf("got %q, %v", text, err)
+		}
+		if rest, err := io.ReadAll(in); errors.Is(err, os.ErrDeadlineExceeded) || len(rest) > 0 {
+			t.Errorf("the connection stays: %q, %v", rest, err)
 		}
 	})
 }
