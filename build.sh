@@ -41,17 +41,31 @@ for package in github.com/emperor-go/emperor/... encoding/json log/slog os/exec 
 	small="$small -gcflags=$package=-l"
 done
 
+# The clients, the report of check, metrics, YAML and certificates are not in the way of a launch or of a
+# request. Without inlining there, and with functions at multiples of 16 bytes, emperor is 0.8 MB smaller.
+rare=
+for package in spf13 coreos; do
+	rare="$rare -gcflags=github.com/$package/...=-l"
+done
+for package in google.golang.org/... go.yaml.in/... crypto/x509 crypto/tls encoding/asn1 encoding/xml \
+	$module/internal/cli $module/internal/inspect $module/internal/optiondocs $module/pkg/emperord; do
+	rare="$rare -gcflags=$package=-l"
+done
+
 # shellcheck disable=SC2086 # words of their own
 build() { $go build -trimpath -buildvcs=false $cold -ldflags "$flags" "$@"; }
+# shellcheck disable=SC2086 # the same
+build_emperor() { $go build -trimpath -buildvcs=false $cold $rare -ldflags "$flags -funcalign=16" "$@"; }
 # shellcheck disable=SC2086 # the same
 build_small() { $go build -trimpath -buildvcs=false $cold $small -ldflags "$flags -funcalign=16" "$@"; }
 
 # Programs of earlier versions must not look like ours.
 rm -f "$bin/vassal-pty" "$bin/vassal-parse"
-build -o "$bin/" ./cmd/emperor ./cmd/emperor-dns ./cmd/vassal-helper ./cmd/vassal-server
+build -o "$bin/" ./cmd/emperor-dns ./cmd/vassal-helper ./cmd/vassal-server
+build_emperor -o "$bin/emperor" ./cmd/emperor
 build_small -o "$bin/vassal" ./cmd/vassal
 # The twins load functions of C.
-build -tags native -o "$bin/emperor-native" ./cmd/emperor
+build_emperor -tags native -o "$bin/emperor-native" ./cmd/emperor
 build_small -tags native -o "$bin/vassal-native" ./cmd/vassal
 
 # No tenant reads the programs that run as one (see the Makefile).

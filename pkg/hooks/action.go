@@ -62,55 +62,56 @@ type actionInfo struct {
 	parse func(args string) (action, error)
 }
 
-// actions are all actions of hook-PHASE, sorted by name.
+// actions are all actions of hook-PHASE, sorted by name. Rows have only constants and declared functions, so the
+// table needs no initialisation, and vassal-server, which parses no hooks, does not contain it.
 var actions = []actionInfo{
 	{"alarm", nil, "NAME TEXT", "log an alarm", "alarm:disk the disk is full", parseAlarm},
-	{"append", nil, "FILE TEXT", "append to a file, which is created if it does not exist", "append:/tmp/motd hello", parseWrite(appending, "")},
-	{"appendn", nil, "FILE [TEXT]", "append a line to a file", "appendn:/tmp/motd hello", parseWrite(appending, "\n")},
-	{"call", nil, "FUNCTION [ARG]", "call void f(void), or void f(char *) with the argument", "call:tzset", parseCallAction(cVoid)},
-	{"callint", nil, "FUNCTION [NUMBER]", "call void f(void), or void f(int)", "callint:srand 7", parseCallAction(cInt)},
-	{"callintret", nil, "FUNCTION [NUMBER]", "call int f(void), or int f(int); not zero is a failure", "callintret:isdigit 65", parseCallAction(cIntRet)},
-	{"callret", nil, "FUNCTION [ARG]", "call int f(void), or int f(char *); not zero is a failure", "callret:atoi 0", parseCallAction(cRet)},
-	{"chdir", []string{"cd"}, "DIR", "change the working directory", "chdir:/tmp", parseOne(chdir)},
+	{"append", nil, "FILE TEXT", "append to a file, which is created if it does not exist", "append:/tmp/motd hello", parseAppend},
+	{"appendn", nil, "FILE [TEXT]", "append a line to a file", "appendn:/tmp/motd hello", parseAppendLine},
+	{"call", nil, "FUNCTION [ARG]", "call void f(void), or void f(char *) with the argument", "call:tzset", parseCallVoid},
+	{"callint", nil, "FUNCTION [NUMBER]", "call void f(void), or void f(int)", "callint:srand 7", parseCallInt},
+	{"callintret", nil, "FUNCTION [NUMBER]", "call int f(void), or int f(int); not zero is a failure", "callintret:isdigit 65", parseCallIntRet},
+	{"callret", nil, "FUNCTION [ARG]", "call int f(void), or int f(char *); not zero is a failure", "callret:atoi 0", parseCallRet},
+	{"chdir", []string{"cd"}, "DIR", "change the working directory", "chdir:/tmp", parseChdir},
 	{"chmod", nil, "FILE MODE", "change the mode of a file, in octal", "chmod:/tmp 1777", parseChmod},
-	{"chown", nil, "FILE USER GROUP", "change the owner of a file, by names or numbers", "chown:/tmp root root", parseChown(false)},
-	{"chown2", nil, "FILE UID GID", "change the owner of a file, by numbers", "chown2:/tmp 0 0", parseChown(true)},
-	{"create", []string{"creat"}, "FILE", "create a file, or truncate it", "create:/tmp/flag", parseOne(create)},
+	{"chown", nil, "FILE USER GROUP", "change the owner of a file, by names or numbers", "chown:/tmp root root", parseChown},
+	{"chown2", nil, "FILE UID GID", "change the owner of a file, by numbers", "chown2:/tmp 0 0", parseChownNumeric},
+	{"create", []string{"creat"}, "FILE", "create a file, or truncate it", "create:/tmp/flag", parseCreate},
 	{"exec", nil, "COMMAND", "run a command in the shell", "exec:echo $UWSGI_HOOK_PHASE", parseExec},
 	{"execv", nil, "PROGRAM ARGS", "run a program without a shell", "execv:echo 'two words'", parseExecv},
 	{"exit", nil, "[CODE]", "exit the process; in the emperor: cancel the spawn", "exit:7", parseExit},
-	{"hostname", nil, "NAME", "set the host name of the UTS namespace", "hostname:web1", parseOne(hostname)},
+	{"hostname", nil, "NAME", "set the host name of the UTS namespace", "hostname:web1", parseHostname},
 	{"ifup", nil, "INTERFACE [ADDRESS/LENGTH …]", "add addresses to an interface and set it up", "ifup:lo 127.0.0.2/8", parseIfup},
-	{"mkdir", nil, "DIR", "create a directory", "mkdir:/tmp/run", parseOne(mkdir)},
+	{"mkdir", nil, "DIR", "create a directory", "mkdir:/tmp/run", parseMkdir},
 	{"mount", nil, "FILESYSTEM SOURCE TARGET [FLAGS [DATA]]", "mount a filesystem", "mount:tmpfs none /tmp nosuid,nodev size=1m", parseMount},
 	{"print", []string{"log"}, "TEXT", "log a line", "print:hello", parsePrint},
 	{"putenv", nil, "KEY=VALUE", "set an environment variable", "putenv:STAGE=test", parsePutenv},
-	{"retryrpc", nil, "", "not supported: uWSGI's remote calls", "", parseAbsent("uWSGI's remote calls are not supported", "exec or call")},
-	{"rmdir", nil, "DIR", "remove an empty directory", "rmdir:/tmp/empty", parseOne(rmdir)},
+	{"retryrpc", nil, "", "not supported: uWSGI's remote calls", "", parseAbsent},
+	{"rmdir", nil, "DIR", "remove an empty directory", "rmdir:/tmp/empty", parseRmdir},
 	{
 		"route", nil, "DESTINATION via GATEWAY [dev INTERFACE]", "set a route; default is a destination, and via or dev may be left out",
 		"route:192.0.2.0/24 dev lo", parseRoute,
 	},
-	{"rpc", nil, "", "not supported: uWSGI's remote calls", "", parseAbsent("uWSGI's remote calls are not supported", "exec or call")},
+	{"rpc", nil, "", "not supported: uWSGI's remote calls", "", parseAbsent},
 	{"safeexec", nil, "COMMAND", "run a command in the shell and ignore its failure", "safeexec:false", parseSafeexec},
 	{"signal", nil, "PID|NAME SIGNAL", "send a signal to a process, or to all processes with a name, in the pid namespace", "signal:1 0", parseSignal},
 	{"sleep", nil, "TIME", "wait, in seconds or in units such as 200ms", "sleep:10ms", parseSleep},
-	{"spinningfifo", nil, "FILE TEXT", "write to a FIFO when it exists and a process reads it", "spinningfifo:/tmp/fifo q", parseFifo(true)},
-	{"sticky", nil, "DIR", "set the sticky bit", "sticky:/tmp", parseOne(sticky)},
+	{"spinningfifo", nil, "FILE TEXT", "write to a FIFO when it exists and a process reads it", "spinningfifo:/tmp/fifo q", parseSpinningFifo},
+	{"sticky", nil, "DIR", "set the sticky bit", "sticky:/tmp", parseSticky},
 	{"symlink", nil, "TO LINK", "create a symbolic link", "symlink:/proc/mounts /tmp/mtab", parseSymlink},
 	{"sysctl", nil, "KEY=VALUE", "set a kernel parameter of the namespaces", "sysctl:net.ipv4.ip_forward=1", parseSysctl},
 	{"umount", nil, "TARGET [FLAGS]", "unmount the filesystem on a directory", "umount:/tmp detach", parseUmount},
 	{"unix_signal", nil, "SIGNAL FUNCTION", "handle a signal with a C function", "unix_signal:USR2 tzset", parseUnixSignal},
-	{"unlink", nil, "FILE", "remove a file", "unlink:/tmp/old", parseOne(unlink)},
-	{"wait_for_dir", nil, "DIR", "wait for a directory", "wait_for_dir:/tmp", parseWait(waitPath(isDir))},
-	{"wait_for_file", nil, "FILE", "wait for a file", "wait_for_file:/etc/passwd", parseWait(waitPath(isFile))},
-	{"wait_for_fs", nil, "PATH", "wait for a file or directory", "wait_for_fs:/etc", parseWait(waitPath(isThere))},
+	{"unlink", nil, "FILE", "remove a file", "unlink:/tmp/old", parseUnlink},
+	{"wait_for_dir", nil, "DIR", "wait for a directory", "wait_for_dir:/tmp", parseWaitDir},
+	{"wait_for_file", nil, "FILE", "wait for a file", "wait_for_file:/etc/passwd", parseWaitFile},
+	{"wait_for_fs", nil, "PATH", "wait for a file or directory", "wait_for_fs:/etc", parseWaitFilesystem},
 	{"wait_for_http", nil, "ADDRESS[/PATH]", "wait for a server to answer with 2xx or 3xx", "wait_for_http:127.0.0.1:8080/health", parseWaitHTTP},
-	{"wait_for_mountpoint", nil, "DIR", "wait for a mount on a directory", "wait_for_mountpoint:/proc", parseWait(waitMount)},
-	{"wait_for_socket", nil, "ADDRESS", "wait until a process listens on HOST:PORT or a path", "wait_for_socket:/tmp/socket", parseWait(waitSocket)},
-	{"write", nil, "FILE TEXT", "write a file", "write:/tmp/motd hello", parseWrite(writing, "")},
-	{"writefifo", nil, "FILE TEXT", "write to a FIFO; a FIFO without a reader is no failure", "writefifo:/tmp/fifo q", parseFifo(false)},
-	{"writen", nil, "FILE TEXT", "write a line to a file", "writen:/tmp/motd hello", parseWrite(writing, "\n")},
+	{"wait_for_mountpoint", nil, "DIR", "wait for a mount on a directory", "wait_for_mountpoint:/proc", parseWaitMount},
+	{"wait_for_socket", nil, "ADDRESS", "wait until a process listens on HOST:PORT or a path", "wait_for_socket:/tmp/socket", parseWaitSocket},
+	{"write", nil, "FILE TEXT", "write a file", "write:/tmp/motd hello", parseWrite},
+	{"writefifo", nil, "FILE TEXT", "write to a FIFO; a FIFO without a reader is no failure", "writefifo:/tmp/fifo q", parseWriteFifo},
+	{"writen", nil, "FILE TEXT", "write a line to a file", "writen:/tmp/motd hello", parseWriteLine},
 }
 
 // parseAction parses action:args.
@@ -154,18 +155,16 @@ func meant(word string) string {
 }
 
 // parseOne parses actions with one argument, which may contain spaces.
-func parseOne(do func(s *scene, arg string) error) func(string) (action, error) {
-	return func(arg string) (action, error) {
-		if arg == "" {
-			return nil, mistake("", "no argument given")
-		}
-		return func(_ context.Context, s *scene) error { return do(s, arg) }, nil
+func parseOne(arg string, do func(s *scene, arg string) error) (action, error) {
+	if arg == "" {
+		return nil, mistake("", "no argument given")
 	}
+	return func(_ context.Context, s *scene) error { return do(s, arg) }, nil
 }
 
-// parseAbsent rejects actions of uWSGI that emperor does not have, and names a replacement.
-func parseAbsent(what, instead string) func(string) (action, error) {
-	return func(string) (action, error) { return nil, mistake("use "+instead, "%s", what) }
+// parseAbsent rejects uWSGI's remote calls, which emperor does not have, and names a replacement.
+func parseAbsent(string) (action, error) {
+	return nil, mistake("use exec or call", "uWSGI's remote calls are not supported")
 }
 
 // two splits an argument at its first space.

@@ -100,32 +100,35 @@ type cArg struct {
 	number uintptr
 }
 
-// parseCallAction parses a call action, whose function has at most one argument.
-func parseCallAction(how signature) func(string) (action, error) {
-	return func(args string) (action, error) {
-		symbol, arg, given := strings.Cut(args, " ")
-		if err := checkSymbol(symbol); err != nil {
-			return nil, err
-		}
-		var list []cArg
-		switch {
-		case !given:
-		case how == cInt || how == cIntRet:
-			n, err := strconv.ParseInt(strings.TrimSpace(arg), 10, 32)
-			if err != nil {
-				return nil, mistake("", "%q is not a number for a function", arg)
-			}
-			list = []cArg{{number: uintptr(n)}}
-		default:
-			list = []cArg{{text: &arg}}
-		}
-		return func(ctx context.Context, s *scene) error {
-			if f := registered(symbol); f != nil {
-				return f(ctx, s.env(arg))
-			}
-			return callNative(symbol, how, list)
-		}, nil
+func parseCallVoid(args string) (action, error)   { return parseSymbol(args, cVoid) }
+func parseCallInt(args string) (action, error)    { return parseSymbol(args, cInt) }
+func parseCallIntRet(args string) (action, error) { return parseSymbol(args, cIntRet) }
+func parseCallRet(args string) (action, error)    { return parseSymbol(args, cRet) }
+
+// parseSymbol parses a call action, whose function has at most one argument.
+func parseSymbol(args string, how signature) (action, error) {
+	symbol, arg, given := strings.Cut(args, " ")
+	if err := checkSymbol(symbol); err != nil {
+		return nil, err
 	}
+	var list []cArg
+	switch {
+	case !given:
+	case how == cInt || how == cIntRet:
+		n, err := strconv.ParseInt(strings.TrimSpace(arg), 10, 32)
+		if err != nil {
+			return nil, mistake("", "%q is not a number for a function", arg)
+		}
+		list = []cArg{{number: uintptr(n)}}
+	default:
+		list = []cArg{{text: &arg}}
+	}
+	return func(ctx context.Context, s *scene) error {
+		if f := registered(symbol); f != nil {
+			return f(ctx, s.env(arg))
+		}
+		return callNative(symbol, how, list)
+	}, nil
 }
 
 // parseUnixSignal parses SIGNAL FUNCTION.

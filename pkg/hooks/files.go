@@ -75,15 +75,27 @@ func put(path string, how int, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-func parseWrite(how int, end string) func(string) (action, error) {
-	return func(args string) (action, error) {
-		file, text, ok := strings.Cut(args, " ")
-		if file == "" || !ok && (end == "" || how != appending) {
-			return nil, mistake("the syntax is FILE TEXT", "%q lacks an argument", args)
-		}
-		return func(_ context.Context, s *scene) error { return put(s.path(file), how, text+end) }, nil
+func parseAppend(args string) (action, error)     { return parseText(args, appending, "") }
+func parseAppendLine(args string) (action, error) { return parseText(args, appending, "\n") }
+func parseWrite(args string) (action, error)      { return parseText(args, writing, "") }
+func parseWriteLine(args string) (action, error)  { return parseText(args, writing, "\n") }
+
+// parseText parses FILE TEXT, and writes the text with end.
+func parseText(args string, how int, end string) (action, error) {
+	file, text, ok := strings.Cut(args, " ")
+	if file == "" || !ok && (end == "" || how != appending) {
+		return nil, mistake("the syntax is FILE TEXT", "%q lacks an argument", args)
 	}
+	return func(_ context.Context, s *scene) error { return put(s.path(file), how, text+end) }, nil
 }
+
+func parseChdir(dir string) (action, error)     { return parseOne(dir, chdir) }
+func parseCreate(file string) (action, error)   { return parseOne(file, create) }
+func parseHostname(name string) (action, error) { return parseOne(name, hostname) }
+func parseMkdir(dir string) (action, error)     { return parseOne(dir, mkdir) }
+func parseRmdir(dir string) (action, error)     { return parseOne(dir, rmdir) }
+func parseSticky(dir string) (action, error)    { return parseOne(dir, sticky) }
+func parseUnlink(file string) (action, error)   { return parseOne(file, unlink) }
 
 func parseChmod(args string) (action, error) {
 	file, text, err := two(args, "FILE MODE")
@@ -109,29 +121,30 @@ func parseSymlink(args string) (action, error) {
 
 // parseChown parses FILE USER GROUP. Names are looked up when the hook runs, in the user
 // database that it sees then.
-func parseChown(numeric bool) func(string) (action, error) {
-	return func(args string) (action, error) {
-		words := strings.Fields(args)
-		if len(words) != 3 {
-			return nil, mistake("the syntax is FILE USER GROUP", "%q is not three words", args)
-		}
-		for _, word := range words[1:] {
-			if err := checkOwner(word, numeric); err != nil {
-				return nil, err
-			}
-		}
-		return func(_ context.Context, s *scene) error {
-			uid, err := idOf(words[1], userID)
-			if err != nil {
-				return err
-			}
-			gid, err := idOf(words[2], groupID)
-			if err != nil {
-				return err
-			}
-			return os.Chown(s.path(words[0]), uid, gid)
-		}, nil
+func parseChown(args string) (action, error)        { return parseOwners(args, false) }
+func parseChownNumeric(args string) (action, error) { return parseOwners(args, true) }
+
+func parseOwners(args string, numeric bool) (action, error) {
+	words := strings.Fields(args)
+	if len(words) != 3 {
+		return nil, mistake("the syntax is FILE USER GROUP", "%q is not three words", args)
 	}
+	for _, word := range words[1:] {
+		if err := checkOwner(word, numeric); err != nil {
+			return nil, err
+		}
+	}
+	return func(_ context.Context, s *scene) error {
+		uid, err := idOf(words[1], userID)
+		if err != nil {
+			return err
+		}
+		gid, err := idOf(words[2], groupID)
+		if err != nil {
+			return err
+		}
+		return os.Chown(s.path(words[0]), uid, gid)
+	}, nil
 }
 
 // checkOwner accepts an id, and any name that useradd(8) accepts.

@@ -56,60 +56,65 @@ func isDir(path string) bool {
 }
 
 // parseWait parses waits for events of the kernel. Only sockets are polled.
-func parseWait(wait func(ctx context.Context, s *scene, path string) error) func(string) (action, error) {
-	return func(arg string) (action, error) {
-		if arg == "" {
-			return nil, mistake("", "nothing to wait for is given")
-		}
-		return func(ctx context.Context, s *scene) error {
-			ctx, cancel := context.WithTimeout(ctx, maxWait)
-			defer cancel()
-			what := arg
-			if address.InFiles(arg) {
-				what = s.path(arg)
-			}
-			err := wait(ctx, s, what)
-			if ctx.Err() != nil {
-				return fmt.Errorf("waiting for %q: %w", arg, context.Cause(ctx))
-			}
-			return err
-		}, nil
+func parseWait(arg string, wait func(ctx context.Context, s *scene, path string) error) (action, error) {
+	if arg == "" {
+		return nil, mistake("", "nothing to wait for is given")
 	}
+	return func(ctx context.Context, s *scene) error {
+		ctx, cancel := context.WithTimeout(ctx, maxWait)
+		defer cancel()
+		what := arg
+		if address.InFiles(arg) {
+			what = s.path(arg)
+		}
+		err := wait(ctx, s, what)
+		if ctx.Err() != nil {
+			return fmt.Errorf("waiting for %q: %w", arg, context.Cause(ctx))
+		}
+		return err
+	}, nil
 }
 
-func waitPath(there func(string) bool) func(context.Context, *scene, string) error {
-	return func(ctx context.Context, _ *scene, path string) error {
+func parseWaitDir(dir string) (action, error)         { return parseWaitPath(dir, isDir) }
+func parseWaitFile(file string) (action, error)       { return parseWaitPath(file, isFile) }
+func parseWaitFilesystem(path string) (action, error) { return parseWaitPath(path, isThere) }
+func parseWaitMount(dir string) (action, error)       { return parseWait(dir, waitMount) }
+func parseWaitSocket(at string) (action, error)       { return parseWait(at, waitSocket) }
+
+func parseWaitPath(path string, there func(string) bool) (action, error) {
+	return parseWait(path, func(ctx context.Context, _ *scene, path string) error {
 		return namespaces.WaitForPath(ctx, path, func() bool { return there(path) })
-	}
+	})
 }
 
 func waitMount(ctx context.Context, _ *scene, dir string) error {
 	return namespaces.WaitForMount(ctx, dir)
 }
 
-func parseFifo(patient bool) func(string) (action, error) {
-	return func(args string) (action, error) {
-		file, text, err := two(args, "FILE TEXT")
-		if err != nil {
-			return nil, err
-		}
-		return func(ctx context.Context, s *scene) error {
-			if !patient {
-				err := put(s.path(file), os.O_WRONLY|unix.O_NONBLOCK, text)
-				if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) {
-					return nil // the FIFO has no reader
-				}
-				return err
-			}
-			return until(ctx, fmt.Sprintf("no process reads %q", file), func() (bool, error) {
-				err := put(s.path(file), os.O_WRONLY|unix.O_NONBLOCK, text)
-				if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
-					return false, nil
-				}
-				return true, err
-			})
-		}, nil
+func parseWriteFifo(args string) (action, error)    { return parseToFifo(args, false) }
+func parseSpinningFifo(args string) (action, error) { return parseToFifo(args, true) }
+
+func parseToFifo(args string, patient bool) (action, error) {
+	file, text, err := two(args, "FILE TEXT")
+	if err != nil {
+		return nil, err
 	}
+	return func(ctx context.Context, s *scene) error {
+		if !patient {
+			err := put(s.path(file), os.O_WRONLY|unix.O_NONBLOCK, text)
+			if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) {
+				return nil // the FIFO has no reader
+			}
+			return err
+		}
+		return until(ctx, fmt.Sprintf("no process reads %q", file), func() (bool, error) {
+			err := put(s.path(file), os.O_WRONLY|unix.O_NONBLOCK, text)
+			if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
+				return false, nil
+			}
+			return true, err
+		})
+	}, nil
 }
 
 func parseSleep(arg string) (action, error) {
