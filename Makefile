@@ -106,11 +106,11 @@ fuzz: ## each fuzz target for FUZZ (10s)
 
 .PHONY: docs
 docs: ## rewrite the generated documents
-	EMPEROR_FIX_DOCS=1 $(GO) test -count=1 -run 'DocumentIsCurrent' ./pkg/... ./internal/...
+	EMPEROR_FIX_DOCS=1 $(GO) test -count=1 -run 'DocumentIsCurrent' ./pkg/... ./internal/... ./webserver
 
 .PHONY: docs-check
 docs-check: ## fail when a generated document is out of date
-	$(GO) test -count=1 -run 'DocumentIsCurrent' ./pkg/... ./internal/...
+	$(GO) test -count=1 -run 'DocumentIsCurrent' ./pkg/... ./internal/... ./webserver
 
 .PHONY: fmt
 fmt: ## rewrite the code in the form that lint asks for

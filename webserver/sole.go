@@ -30,8 +30,8 @@ type sole struct {
 	reload  attempts
 	beat    *time.Ticker
 
-	stopping bool
-	mercy    <-chan time.Time // the end of the time to stop; nil: no stop was asked for
+	fatal error            // ends this process
+	mercy <-chan time.Time // the end of the time to stop; nil: no stop was asked for
 }
 
 // runSole serves as the only process of a vassal, until it is asked to stop. It returns the error for
@@ -82,8 +82,8 @@ func (s *sole) serve(signals <-chan os.Signal) error {
 func (s *sole) run(signals <-chan os.Signal) error {
 	commands := s.pipe.Commands()
 	go s.receive()
-	s.reload.begin(s, &attempt{options: s.options, first: true})
-	for !s.stopping || len(s.leaving) > 0 {
+	s.begin(&attempt{options: s.options})
+	for s.fatal == nil && (s.reload.state != soleClosed || len(s.leaving) > 0) {
 		var failed chan error
 		if s.now != nil {
 			failed = s.now.failed
@@ -99,17 +99,11 @@ func (s *sole) run(signals <-chan os.Signal) error {
 		case sig := <-signals:
 			s.signal(sig)
 		case a := <-s.reload.made:
-			if err := s.reload.end(s, a); err != nil {
-				return err
-			}
-		case a := <-s.reload.settled:
-			if err := s.reload.settle(s, a); err != nil {
-				return err
-			}
+			s.ended(a)
+		case <-s.reload.settled:
+			s.step(soleSettled, nil, nil)
 		case <-s.reload.late.C:
-			if err := s.reload.tooLate(s); err != nil {
-				return err
-			}
+			s.step(soleLate, nil, nil)
 		case old := <-s.left:
 			s.leaving[old].Stop()
 			delete(s.leaving, old)
@@ -123,7 +117,7 @@ func (s *sole) run(signals <-chan os.Signal) error {
 			return nil
 		}
 	}
-	return nil
+	return s.fatal
 }
 
 func (s *sole) command(c wire.Command, ok bool) {
@@ -144,7 +138,7 @@ func (s *sole) signal(sig os.Signal) {
 	case syscall.SIGHUP:
 		s.again("SIGHUP")
 	default:
-		if s.stopping { // the second one
+		if s.reload.state == soleClosed { // the second one
 			s.mercy = time.After(0)
 		}
 		s.stop(sig.String())
@@ -163,12 +157,11 @@ func reap() {
 
 // stop lets the server answer its last requests.
 func (s *sole) stop(why string) {
-	if s.stopping {
+	if s.reload.state == soleClosed {
 		return
 	}
-	s.stopping = true
 	s.base.Log.Info("stopping: " + why)
-	s.reload.stop(s)
+	s.step(soleStop, nil, nil)
 	s.mercy = time.After(s.options.Sole.Mercy)
 	if s.now != nil {
 		s.dismiss(s.now)

@@ -14,26 +14,25 @@ import (
 )
 
 // attempts are the servers that are being made, outside the loop: a file system that does not answer
-// must not hold up a stop. Only the last one counts.
+// must not delay a stop. Only the last one counts.
 type attempts struct {
+	state   soleState                                        // assigned by step
 	make    func(c *Config, before *server) (*server, error) // newServer
 	made    chan *attempt
-	settled chan *attempt // in effect: the server before does not accept any more
-	current *attempt      // the last one; nil: it has ended
-	next    *attempt      // begins when the current one has ended; nil: none
-	running int
+	settled chan struct{} // the server before does not accept any more
+	current *attempt      // booting, making, handing over: the last one; nil in any other state
+	next    *attempt      // begins when the current one is over; nil: none
+	running int           // attempts that have not ended
 	late    *time.Timer
 	failing bool // a failure of a reload that the emperor did not order was reported
 }
 
-// attempt is one of them, and its result.
+// attempt is a request to reload, and its result.
 type attempt struct {
 	order   *wire.Order // nil: the emperor has not ordered it
 	why     string
-	first   bool             // of the process
 	options *serving.Options // nil: those in effect when it begins
 	server  *server
-	taken   bool // it is in effect, but for the last connections of the server before
 	err     error
 }
 
@@ -49,9 +48,54 @@ var (
 )
 
 func newAttempts() attempts {
-	t := attempts{make: newServer, made: make(chan *attempt), settled: make(chan *attempt, 1), late: time.NewTimer(time.Hour)}
+	t := attempts{
+		state: soleBooting, make: newServer, made: make(chan *attempt), settled: make(chan struct{}, 1), late: time.NewTimer(time.Hour),
+	}
 	t.late.Stop()
 	return t
+}
+
+// step applies an input to the reload. a is the request of an input that has one, and err the error of a
+// failure. No other function assigns the state.
+func (s *sole) step(in soleInput, a *attempt, err error) {
+	t := &s.reload
+	next, do := stepSole(t.state, in)
+	t.state = next
+	if in == soleLate && t.current != nil {
+		err = fmt.Errorf("worker 1 was not ready within %v", t.current.options.Sole.Ready)
+	}
+	switch do {
+	case doMake:
+		s.begin(a)
+	case doMakeInstead:
+		s.conclude(t.current, errOvertaken)
+		s.begin(a)
+	case doQueue:
+		s.queue(a)
+	case doDecline:
+		s.conclude(a, a.err)
+	case doRefuse:
+		s.conclude(a, errStopping)
+	case doAccept:
+		s.report(wire.Accepting)
+		s.answer(1, wire.Ready, "")
+		s.proceed()
+	case doAwait:
+		t.late.Stop()
+	case doFinish, doKeep:
+		s.conclude(t.current, err)
+		s.proceed()
+	case doFail:
+		s.fatal = err
+	case doForget:
+		s.forget()
+	case doAbort:
+		s.conclude(t.current, errStopping)
+		s.forget()
+	case doFinishLast:
+		s.conclude(t.current, nil)
+		s.forget()
+	}
 }
 
 // order handles an order of the emperor.
@@ -68,41 +112,43 @@ func (s *sole) order(o *wire.Order) {
 // again reloads without an order: the configuration in effect, with its files as they are now.
 func (s *sole) again(why string) { s.ask(&attempt{why: why}) }
 
-// ask begins an attempt at once or behind others. An order does not wait for an attempt that may be
-// blocked for ever.
+// ask requests a reload.
 func (s *sole) ask(a *attempt) {
-	t := &s.reload
 	switch {
-	case s.stopping:
-		s.conclude(a, errStopping)
 	case a.err != nil:
-		s.conclude(a, a.err)
-	case t.current == nil:
-		t.begin(s, a)
-	case a.order == nil && t.next != nil: // the one that waits reads the files, too
-	case a.order == nil || t.current.first || t.current.taken:
-		if t.next != nil {
-			s.conclude(t.next, errOvertaken)
-		}
-		t.next = a
+		s.step(soleUnusable, a, nil)
+	case a.order != nil:
+		s.step(soleOrdered, a, nil)
 	default:
-		s.conclude(t.current, errOvertaken)
-		t.begin(s, a)
+		s.step(soleAsked, a, nil)
 	}
 }
 
+// queue keeps a request in the place of an earlier one. A request that reads the files again is done by the one
+// that waits, too.
+func (s *sole) queue(a *attempt) {
+	t := &s.reload
+	if t.next != nil {
+		if a.order == nil {
+			return
+		}
+		s.conclude(t.next, errOvertaken)
+	}
+	t.next = a
+}
+
 // begin begins to make a server.
-func (t *attempts) begin(s *sole, a *attempt) {
+func (s *sole) begin(a *attempt) {
+	t := &s.reload
+	t.current = a
 	if t.running >= mostAttempts {
-		t.current = nil
-		s.conclude(a, errStuck)
+		s.step(soleFailed, nil, errStuck)
 		return
 	}
 	if a.options == nil {
 		a.options = s.options
 	}
 	t.running++
-	t.current = a
 	t.late.Reset(a.options.Sole.Ready)
 	config, before := s.base, s.now
 	config.Options = *a.options
@@ -112,69 +158,50 @@ func (t *attempts) begin(s *sole, a *attempt) {
 	}()
 }
 
-// end puts the server of an attempt into effect, if it is the last one. It returns an error without
-// which this process cannot go on.
-func (t *attempts) end(s *sole, a *attempt) error {
-	t.running--
-	if a != t.current {
+// ended puts the server of an attempt into effect, if it is the last one.
+func (s *sole) ended(a *attempt) {
+	s.reload.running--
+	if a != s.reload.current {
 		if a.server != nil {
 			a.server.abandon()
 		}
-		return nil
+		return
 	}
-	err := a.err
-	if err == nil {
-		if err = s.take(a); err != nil {
-			a.server.abandon()
-		}
+	if a.err != nil {
+		s.step(soleFailed, nil, a.err)
+		return
 	}
-	if a.taken {
-		t.late.Stop()
-		return nil
+	in := soleServes
+	if s.now != nil {
+		in = soleReplaced
 	}
-	return t.over(s, err)
+	if err := s.take(a); err != nil {
+		a.server.abandon()
+		s.step(soleFailed, nil, err)
+		return
+	}
+	s.step(in, nil, nil)
 }
 
-// settle is end for an attempt that is in effect.
-func (t *attempts) settle(s *sole, a *attempt) error {
-	if a != t.current { // a stop has ended it
-		return nil
-	}
-	return t.over(s, nil)
-}
-
-// tooLate is end for an attempt that takes too long.
-func (t *attempts) tooLate(s *sole) error {
-	return t.over(s, fmt.Errorf("worker 1 was not ready within %v", t.current.options.Sole.Ready))
-}
-
-// over ends the current attempt and begins the next.
-func (t *attempts) over(s *sole, err error) error {
-	a := t.current
-	t.current = nil
+// proceed begins the request that waits.
+func (s *sole) proceed() {
+	t := &s.reload
 	t.late.Stop()
-	if a.first && err != nil {
-		return err
+	a := t.next
+	t.current, t.next = nil, nil
+	if a != nil {
+		s.ask(a)
 	}
-	s.conclude(a, err)
-	if a = t.next; a != nil {
-		t.next = nil
-		t.begin(s, a)
-	}
-	return nil
 }
 
-// stop ends all attempts.
-func (t *attempts) stop(s *sole) {
-	for _, a := range []*attempt{t.current, t.next} {
-		if a != nil && a.taken {
-			s.conclude(a, nil)
-		} else if a != nil && !a.first {
-			s.conclude(a, errStopping)
-		}
+// forget ends all attempts because the vassal stops.
+func (s *sole) forget() {
+	t := &s.reload
+	t.late.Stop()
+	if t.next != nil {
+		s.conclude(t.next, errStopping)
 	}
 	t.current, t.next = nil, nil
-	t.late.Stop()
 }
 
 // take puts the server of an attempt into effect. The one before leaves. A reload is not reported before it
@@ -208,10 +235,9 @@ func (s *sole) take(a *attempt) error {
 		}
 		s.now.counters.renew()
 		s.dismiss(before)
-		a.taken = true
 		go func() {
 			before.awaitHandover()
-			s.reload.settled <- a
+			s.reload.settled <- struct{}{}
 		}()
 	}
 	return nil
@@ -224,18 +250,14 @@ func (s *sole) crowded(o *serving.Options) bool {
 	})
 }
 
-// conclude reports the result of an attempt.
+// conclude reports the result of a reload.
 func (s *sole) conclude(a *attempt, err error) {
-	switch {
-	case err != nil && !a.first:
+	if err != nil {
 		s.base.Log.Error("cannot reload: the old workers stay", "why", a.why, "error", err)
-	case !a.first:
+	} else {
 		s.base.Log.Info("workers replaced", "why", a.why, "workers", 1)
 	}
 	switch {
-	case a.first:
-		s.report(wire.Accepting)
-		s.answer(1, wire.Ready, "")
 	case a.order == nil:
 		s.concludeOwn(a, err)
 	case err == nil:
@@ -254,7 +276,7 @@ func (s *sole) concludeOwn(a *attempt, err error) {
 	case err == nil && s.reload.failing:
 		s.reload.failing = false
 		s.answer(0, wire.Ready, "")
-	case err != nil && !s.stopping && !errors.Is(err, errOvertaken):
+	case err != nil && s.reload.state != soleClosed && !errors.Is(err, errOvertaken):
 		s.reload.failing = true
 		s.answer(0, wire.Failed, a.why+": "+err.Error())
 	}

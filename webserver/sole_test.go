@@ -325,6 +325,47 @@ func TestReloadInPlaceOvertaken(t *testing.T) {
 	}
 }
 
+// Attempts whose files do not answer are limited: later requests fail, also one that waited, until they end.
+func TestReloadInPlaceStuck(t *testing.T) {
+	release := make(chan struct{})
+	a := startAlone(t, func(c *Config, before *server) (*server, error) {
+		if len(c.Options.Routes) > 0 && c.Options.Routes[0].Arg == "slow" {
+			<-release
+		}
+		return newServer(c, before)
+	})
+	one := []string{"http-socket " + a.path("one")}
+	for i := range mostAttempts {
+		a.order(written(t, one, "route-run = send:slow"))
+		if i > 0 { // the one before is overtaken
+			if n := a.notice(); n.Serial != a.serial-1 || n.Kind != wire.Failed {
+				t.Fatalf("%+v", n)
+			}
+		}
+	}
+	a.signals <- syscall.SIGHUP
+	a.order(written(t, one, "route-run = send:second"))
+	for _, want := range []uint64{a.serial - 1, a.serial, 0} {
+		if n := a.notice(); n.Serial != want || n.Kind != wire.Failed {
+			t.Fatalf("%+v, want %d", n, want)
+		}
+	}
+	close(release)
+	for range 1000 { // the attempts end one after the other
+		a.order(written(t, one, "route-run = send:third"))
+		if n := a.notice(); n.Kind == wire.Ready {
+			break
+		}
+	}
+	if got := a.says("one"); got != "third" {
+		t.Error(got)
+	}
+	a.signals <- syscall.SIGTERM
+	if err := <-a.ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // A request that does not end within the mercy does not keep the process alive. A counter goes on after a
 // reload.
 func TestSoleEnds(t *testing.T) {

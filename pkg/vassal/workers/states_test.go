@@ -20,26 +20,8 @@ const introduction = `# Workers and reloads
 This page is generated from the tables in ` + "`pkg/vassal/workers`" + ` (` + "`states.go`, `daemon_states.go` and `reload_states.go`" + `) by ` + "`make docs`" + `.
 An input that a state does not list changes nothing: late, repeated and pointless inputs are harmless.
 
-## The built-in server without a master
-
-A vassal whose only program is the built-in server needs no master: ` + "`vassal-server`" + ` is its only process
-([architecture](architecture.md#the-built-in-server-alone)), and the tables below do not apply to it.
-
-- **Choice.** The vassal has a pid namespace. Its file names up to eight sockets (paths, names or numeric addresses), answers of the built-in server and
-  a ` + "`uid`" + `, and besides these at most a group, ` + "`cap`" + `, variables, ` + "`cwd`, `chdir`, `umask`" + `, limits, ` + "`no-new-privileges`, `ready-timeout` and `reload-mercy`" + `. Every other option means a master, for example ` + "`processes = 2`" + `,
-  ` + "`command`, `cgi`, `attach-daemon`, `ready-probe`, `fallback-config`" + `, a hook inside the vassal, a terminal or an idle time. So do a socket on demand, a
-  TCP socket kept from the generation before, a warning about the file, a template, and an include or a variable that can differ
-  inside.
-- **Reload.** The emperor sends the options of the new file. The process makes a second server with the new answers, binds the sockets that are new, accepts from all
-  of them, and then stops accepting in the server before. That server answers the requests that it has, for at most ` + "`reload-mercy`" + `, and its idle
-  connections close after two seconds. The reload is reported when the server before accepts no more: each later connection gets an answer of the new one. Files,
-  certificates and passwords are read again. A SIGHUP does the same without new options.
-- **Failure.** A server that cannot be made, or a socket that cannot be bound, changes nothing: the vassal continues as before, and the list shows the error.
-- **Respawn.** The process cannot change everything that its boot has set. A reload with another user or group, ` + "`cap`, `cwd`, `chdir`, `umask`" + `, limit, ` + "`no-new-privileges`" + ` or option
-  of the sockets (such as ` + "`listen` and `chmod-socket`" + `), with another value of a variable that Go programs read (` + "`TZ`, `ZONEINFO`, `GO*`, `SSL_CERT_*`" + `), or with an option that means a master, is a new process. So
-  is an address that cannot be bound beside one that is still in use.
-- **Death.** A server that dies ends its vassal, and the emperor starts it again after its pause ([states](states.md)). The table below begins a new worker
-  after the same time, or at once when the worker had lived for ten seconds.
+A vassal whose only program is the built-in server needs no master, and these tables do not apply to it: see
+[server-alone.md](server-alone.md).
 `
 
 func TestWorkersDocumentIsCurrent(t *testing.T) {
