@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,7 @@ func listCommand() *cobra.Command {
 		if c.Flags().Changed("watch") {
 			return l.follow(ctx)
 		}
+		debug.SetGCPercent(once)
 		vassals, err := l.fetch(ctx)
 		if err != nil {
 			return err
@@ -66,6 +68,10 @@ func listCommand() *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("owner", completeOwners)
 	return c
 }
+
+// once is the GOGC of a process that ends after one list: up to 40 MB are not collected, which is the list of about
+// 10,000 vassals.
+const once = 1000
 
 // completeOwners completes the users to whom files of vassals belong.
 func completeOwners(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -155,7 +161,7 @@ func (l *listing) prepare(o *operator, c *cobra.Command, words []string) error {
 // fetch asks the emperor and returns the vassals that the options select.
 func (l *listing) fetch(ctx context.Context) ([]control.Vassal, error) {
 	var list control.List
-	if err := l.operator.get(ctx, "/vassals", &list); err != nil {
+	if err := l.operator.get(ctx, control.ListPath(l.fields()...), &list); err != nil {
 		return nil, err
 	}
 	return l.choose(list.Vassals)
@@ -191,9 +197,32 @@ func (l *listing) text(vassals []control.Vassal) (string, error) {
 	return t.text(l.colored), nil
 }
 
-// choose returns the vassals that the options select, in the requested order.
+// Fields of vassals, by their names in JSON: the ones that a selection and an order need, the others of the
+// table, and the others of the wide table.
+var (
+	selecting = []string{"name", "state", "since", "uid", "memory_bytes", "cpu_seconds", "restarts"}
+	tabulated = []string{
+		"phase", "pid", "runs_as_uid", "generation", "memory_max_bytes", "tasks", "tasks_max", "network", "address", "why", "error", "desired", "fallback",
+		"no_network", "no_network_since", "status", "waits_for", "ignored",
+	}
+	wide = []string{"limit_hits", "throttled_seconds", "oom_kills"}
+)
+
+// fields are the fields that the emperor is asked for; none means all.
+func (l *listing) fields() []string {
+	switch l.form {
+	case "json":
+		return nil
+	case "name":
+		return selecting
+	case "wide":
+		return slices.Concat(selecting, tabulated, wide)
+	}
+	return slices.Concat(selecting, tabulated)
+}
+
+// choose returns the vassals that the options select, in the requested order, in the memory of all.
 func (l *listing) choose(all []control.Vassal) ([]control.Vassal, error) {
-	chosen := []control.Vassal{} // prints as [], not null, when empty
 	used := map[string]bool{}
 	names := make([]string, len(all))
 	for i, v := range all {
@@ -206,18 +235,15 @@ func (l *listing) choose(all []control.Vassal) ([]control.Vassal, error) {
 			meant[word] = name
 		}
 	}
-	for _, v := range all {
+	chosen := slices.DeleteFunc(all, func(v control.Vassal) bool {
 		wanted := len(l.words) == 0
 		for _, word := range l.words {
 			if control.Selects(meant[word], v.Name) {
 				wanted, used[word] = true, true
 			}
 		}
-		wanted = wanted && (len(l.states) == 0 || slices.Contains(l.states, string(v.State))) && (l.uid == nil || v.UID == *l.uid)
-		if wanted {
-			chosen = append(chosen, v)
-		}
-	}
+		return !wanted || len(l.states) > 0 && !slices.Contains(l.states, string(v.State)) || l.uid != nil && v.UID != *l.uid
+	})
 	for _, word := range l.words {
 		switch {
 		case used[word]:
@@ -227,7 +253,10 @@ func (l *listing) choose(all []control.Vassal) ([]control.Vassal, error) {
 			return nil, &control.Error{Message: fmt.Sprintf("there is no vassal %q", word), Near: control.Similar(word, names), Code: http.StatusNotFound}
 		}
 	}
-	slices.SortStableFunc(chosen, func(a, b control.Vassal) int { return listOrders[l.sort](&a, &b) })
+	order := func(a, b control.Vassal) int { return listOrders[l.sort](&a, &b) }
+	if !slices.IsSortedFunc(chosen, order) { // the emperor's list has the order of names
+		slices.SortStableFunc(chosen, order)
+	}
 	return chosen, nil
 }
 
@@ -326,7 +355,8 @@ var columns = []column{
 func vassalTable(vassals []control.Vassal, now time.Time) *table {
 	t := &table{columns: slices.Clone(columns)}
 	names, counted := userNames{}, false
-	for _, v := range vassals {
+	for i := range vassals {
+		v := &vassals[i]
 		state := string(v.State)
 		if v.Phase != "" && v.PID != 0 {
 			state += " (" + v.Phase + ")"

@@ -49,7 +49,12 @@ func (c *Client) Call(ctx context.Context, method, path string, into any) error 
 		return err
 	}
 	defer body.Close()
-	err = json.NewDecoder(answering{body, alive}).Decode(into)
+	in := json.NewDecoder(answering{body, alive})
+	if list, is := into.(*List); is {
+		err = list.readFrom(in)
+	} else {
+		err = in.Decode(into)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return c.unheard(ctx, method)

@@ -72,28 +72,33 @@ func (s *Server) about(ctx context.Context) (Info, error) {
 	return info, nil
 }
 
-// List is the answer to a request for all vassals.
-type List struct {
-	Vassals []Vassal `json:"vassals"`
-}
-
 // All returns all vassals by name. The result may be a tenth of a second old, and never is nil.
 func (s *Server) All(ctx context.Context) ([]Vassal, error) { return s.all(trustedly(ctx)) }
 
 func (s *Server) all(ctx context.Context) ([]Vassal, error) {
-	records, err := s.visible(ctx)
+	each, n, err := s.each(ctx)
 	if err != nil {
 		return nil, err
+	}
+	list := make([]Vassal, n)
+	for i := range list {
+		list[i] = each(i)
+	}
+	return list, nil
+}
+
+// each returns the number of vassals, and a function that returns one of them.
+func (s *Server) each(ctx context.Context) (vassal func(i int) Vassal, n int, err error) {
+	records, err := s.visible(ctx)
+	if err != nil {
+		return nil, 0, err
 	}
 	pids := make([]int, len(records))
 	for i := range records {
 		pids[i] = records[i].PID
 	}
-	list := make([]Vassal, len(records))
-	for i, m := range s.Meter.Each(pids) {
-		list[i] = s.vassal(records[i], m)
-	}
-	return list, nil
+	measured := s.Meter.Each(pids)
+	return func(i int) Vassal { return s.vassal(records[i], measured[i]) }, len(records), nil
 }
 
 // find returns the record of a vassal, by its name with or without .ini. It asks the loop

@@ -110,11 +110,6 @@ func routes() []route {
 
 func info(s *Server, r *http.Request) (any, error) { return s.about(r.Context()) }
 
-func list(s *Server, r *http.Request) (any, error) {
-	vassals, err := s.all(r.Context())
-	return List{vassals}, err
-}
-
 func status(s *Server, r *http.Request) (any, error) {
 	return s.statusOf(r.Context(), r.PathValue("name"), 10)
 }

@@ -163,6 +163,10 @@ func plain(f func(*http.Request) (any, error)) http.HandlerFunc {
 		}
 		deadline(w)
 		w.Header().Set("Content-Type", "application/json")
+		if p, is := v.(*pieces); is {
+			_ = p.writeTo(w)
+			return
+		}
 		_ = encoder(w).Encode(v)
 	}
 }

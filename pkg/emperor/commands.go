@@ -42,8 +42,10 @@ func (e *Emperor) Restore(ctx context.Context) error {
 // Records returns the records of all vassals, sorted by name.
 func (e *Emperor) Records(ctx context.Context) (records []Record, err error) {
 	err = e.ask(ctx, func() {
-		for _, v := range e.vassals.sorted() {
-			records = append(records, v.record(&e.options))
+		sorted := e.vassals.sorted()
+		records = make([]Record, len(sorted))
+		for i, v := range sorted {
+			records[i] = v.record(&e.options)
 		}
 	})
 	return records, err
