@@ -77,9 +77,12 @@ func TestListAsksForItsFields(t *testing.T) {
 func sent(t *testing.T, v control.Vassal, fields []string) (arrived control.Vassal) {
 	t.Helper()
 	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := map[string]json.RawMessage{}
-	if err == nil {
-		err = json.Unmarshal(text, &all)
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
 	}
 	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { return !slices.Contains(fields, name) })
 	if text, err = json.Marshal(all); err == nil {

@@ -24,6 +24,7 @@ type Table struct {
 	spoofers *nftables.Set
 	elements map[string]map[string]nftables.SetElement // of each set, by key
 	unknown  bool                                      // the kernel's table may be another one: the last change has failed
+	closed   bool                                      // it is removed, and not made again
 }
 
 // Element is an element of one of the table's sets.
@@ -292,6 +293,7 @@ func (t *Table) Whole() bool {
 func (t *Table) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.closed = true
 	t.conn.AddTable(t.table)
 	t.conn.DelTable(t.table)
 	return errors.Join(t.conn.Flush(), t.conn.CloseLasting())
@@ -305,10 +307,13 @@ func (t *Table) concerns(gone []deletion) bool {
 	return gone == nil || slices.ContainsFunc(gone, func(d deletion) bool { return d.of(t.table) && d.by != t.conn.number })
 }
 
-// repair makes the table again if it is not whole. made: it has done so.
+// repair makes the table again if it is not whole, until Close. made: it has done so.
 func (t *Table) repair() (made bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.closed {
+		return false, nil
+	}
 	if whole, _, err := t.difference(); whole && err == nil {
 		return false, nil
 	}
