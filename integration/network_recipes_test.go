@@ -195,11 +195,11 @@ func TestRecipeDockerAndUfwBeside(t *testing.T) {
 	needs(t, "iptables")
 	t.Parallel()
 	recipe := networkRecipe(t, "Docker or ufw beside it.")
-	ufw := regexp.MustCompile(`ufw route allow (in|out) on (\S+?)(;|$)`).ReplaceAllStringFunc(recipe[1], func(s string) string {
+	ufw := regexp.MustCompile(`ufw route allow (in|out) on (\S+?)(;|$)`).ReplaceAllStringFunc(strings.Join(recipe[2:], ";"), func(s string) string {
 		words := strings.Fields(strings.TrimSuffix(s, ";"))
 		return fmt.Sprintf("iptables -A ufw-user-forward %s %s -j ACCEPT;", map[string]string{"in": "-i", "out": "-o"}[words[3]], words[5])
 	})
-	for chain, accept := range map[string]string{"DOCKER-USER": recipe[0], "ufw-user-forward": ufw} {
+	for chain, accept := range map[string]string{"DOCKER-USER": strings.Join(recipe[:2], ";"), "ufw-user-forward": ufw} {
 		t.Run(chain, func(t *testing.T) {
 			w, far := networked(t)
 			w.run("iptables -P FORWARD DROP; iptables -N " + chain + "; iptables -A FORWARD -j " + chain)

@@ -109,17 +109,22 @@ func paragraphs(b *strings.Builder, text, line string) {
 		text = line
 	}
 	for paragraph := range strings.SplitSeq(text, "\n\n") {
-		example := false
 		b.WriteString(".PP\n")
-		for line := range strings.SplitSeq(strings.TrimSpace(paragraph), "\n") {
-			if is := strings.HasPrefix(line, "  "); is != example {
-				b.WriteString(map[bool]string{true: ".RS 4\n.nf\n", false: ".fi\n.RE\n"}[is])
-				example = is
+		var examples []string
+		flush := func() {
+			if len(examples) > 0 {
+				b.WriteString(example(examples...))
 			}
+			examples = nil
+		}
+		for line := range strings.SplitSeq(strings.TrimSpace(paragraph), "\n") {
+			if strings.HasPrefix(line, "  ") {
+				examples = append(examples, strings.TrimSpace(line))
+				continue
+			}
+			flush()
 			b.WriteString(roff(strings.TrimSpace(line)) + "\n")
 		}
-		if example {
-			b.WriteString(".fi\n.RE\n")
-		}
+		flush()
 	}
 }

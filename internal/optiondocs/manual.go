@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -110,4 +111,20 @@ func roff(s string) string {
 		s = `\&` + s
 	}
 	return s
+}
+
+// examplesWidth is the number of columns of an example beside its usual indentation, on a terminal of 80 columns.
+const examplesWidth = 69
+
+// example prints lines that stay as they are. They are indented, unless one of them is wider than examplesWidth.
+func example(lines ...string) string {
+	begin, end := ".RS 4\n.nf\n", ".fi\n.RE\n"
+	var b strings.Builder
+	for _, line := range lines {
+		if utf8.RuneCountInString(line) > examplesWidth {
+			begin, end = ".in 0\n.nf\n", ".fi\n.in\n"
+		}
+		b.WriteString(roff(line) + "\n")
+	}
+	return begin + strings.TrimRight(b.String(), "\n") + "\n" + end
 }

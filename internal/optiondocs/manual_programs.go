@@ -75,7 +75,8 @@ Failed, or there is nothing to serve.
 The command line is wrong.
 .SH EXAMPLE
 .EX
-/usr/local/libexec/emperor/vassal\-server \-\-http\-socket :8080 \-\-static\-map /=.
+/usr/local/libexec/emperor/vassal\-server \e
+    \-\-http\-socket :8080 \-\-static\-map /=.
 .EE
 .SH SEE ALSO
 .BR vassal (8),

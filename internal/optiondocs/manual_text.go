@@ -85,33 +85,16 @@ When it is standard error, the log goes to the journal.
 Commands print no colours.
 `
 
-const emperorManualExamples = `.SH EXAMPLES
+var emperorManualExamples = `.SH EXAMPLES
 Find mistakes in files, without starting anything:
 .PP
-.RS 4
-.nf
-emperor check /etc/vassals
-.fi
-.RE
-.PP
+` + example("emperor check /etc/vassals") + `.PP
 Run the vassals of a directory in namespaces and networks of their own:
 .PP
-.RS 4
-.nf
-emperor \-\-emperor\-use\-clone pid,uts,net,ipc,fs \-\-emperor\-network routed /etc/vassals
-.fi
-.RE
-.PP
+` + example("emperor --emperor-use-clone pid,uts,net,ipc,fs \\", "    --emperor-network routed /etc/vassals") + `.PP
 Show a vassal, follow its lines, and take a change of its file over:
 .PP
-.RS 4
-.nf
-emperor status shop
-emperor logs \-f shop
-emperor reload \-\-wait shop
-.fi
-.RE
-.SH SEE ALSO
+` + example("emperor status shop", "emperor logs -f shop", "emperor reload --wait shop") + `.SH SEE ALSO
 .BR vassal (8),
 .BR emperor.ini (5),
 .BR emperor\-network (7),

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/emperor-go/emperor/internal/generated"
 )
@@ -57,7 +58,7 @@ const (
 type converter struct {
 	b      strings.Builder
 	in     block
-	blank  int      // lines of code that are empty, before the next one
+	code   []string // lines of a block of code, with the empty lines after it
 	titles []string // of the columns of a table
 }
 
@@ -65,13 +66,12 @@ func (c *converter) line(line string) {
 	trimmed := strings.TrimSpace(line)
 	switch {
 	case trimmed == "" && c.in == code:
-		c.blank++
+		c.code = append(c.code, "")
 	case trimmed == "":
 		c.end()
 	case strings.HasPrefix(line, "    ") && c.in != item && c.in != paragraph:
-		c.begin(code, ".PP\n.RS 4\n.nf\n")
-		c.b.WriteString(strings.Repeat("\n", c.blank) + roff(line[4:]) + "\n")
-		c.blank = 0
+		c.begin(code, "")
+		c.code = append(c.code, line[4:])
 	case strings.HasPrefix(line, "## "):
 		c.begin(outside, ".SH "+roff(strings.ToUpper(plainText(line[3:])))+"\n")
 	case strings.HasPrefix(line, "### "):
@@ -129,9 +129,9 @@ func (c *converter) begin(next block, macros string) {
 
 func (c *converter) end() {
 	if c.in == code {
-		c.b.WriteString(".fi\n.RE\n")
+		c.b.WriteString(".PP\n" + example(c.code...))
 	}
-	c.in, c.blank = outside, 0
+	c.in, c.code = outside, nil
 }
 
 var (
@@ -199,21 +199,37 @@ func TestSubjects(t *testing.T) {
 	}
 }
 
-// TestSubjectsAreClean checks the pages with groff, if installed.
-func TestSubjectsAreClean(t *testing.T) {
+// TestManualPagesAreClean checks the generated pages with groff, if installed: it has no warning, and no line is wider
+// than a terminal of 80 columns.
+func TestManualPagesAreClean(t *testing.T) {
 	groff, err := exec.LookPath("groff")
 	if err != nil {
 		t.Skip("there is no groff")
 	}
-	for _, p := range subjects {
-		var text strings.Builder
-		if err := p.write(&text, documents); err != nil {
+	pages, err := filepath.Glob(documents + "man/*.[578]")
+	if err != nil || len(pages) < 10 {
+		t.Fatalf("%d pages: %v", len(pages), err)
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(groff, "-man", "-Tutf8", "-Kutf8", "-ww", "-z")
-		cmd.Stdin = strings.NewReader(text.String())
-		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("%s: %v\n%s", p.page, err, out)
+		if strings.HasPrefix(string(text), ".so ") {
+			continue
+		}
+		cmd := exec.Command(groff, "-man", "-Tutf8", "-Kutf8", "-ww", "-rLL=78n", "-P-cbou")
+		cmd.Stdin = strings.NewReader(string(text))
+		var warnings strings.Builder
+		cmd.Stderr = &warnings
+		out, err := cmd.Output()
+		if err != nil || warnings.Len() > 0 {
+			t.Errorf("%s: %v\n%s", page, err, &warnings)
+		}
+		for line := range strings.Lines(string(out)) {
+			if line = strings.TrimRight(line, " \n"); utf8.RuneCountInString(line) > 80 {
+				t.Errorf("%s: this line has %d columns:\n%s", page, utf8.RuneCountInString(line), line)
+			}
 		}
 	}
 }
