@@ -53,25 +53,16 @@ func (ds *daemons) lateError(p *Plan) error {
 	return err
 }
 
-// daemonsAnswer reports whether the daemons are ready, and starts their probe if they are not.
-func (m *master) daemonsAnswer() bool {
-	if !m.daemons.probed(m.base.plan) {
-		return true
-	}
-	m.daemons.try()
-	return false
-}
-
 // daemonsVacated continues when the last ending daemon is gone.
 func (m *master) daemonsVacated() {
-	if !m.reload.step(reloadVacated, details{}) && !m.served {
-		m.daemonsAnswer()
+	if !m.reload.step(reloadVacated, details{}) && !m.service.served {
+		m.service.daemonsAnswer()
 	}
 }
 
 // daemonsProbed continues after the probe of daemons, unless another plan is in effect.
 func (m *master) daemonsProbed(p *Plan, err error) {
-	if m.daemons.probing = nil; m.base.stopped {
+	if m.service.daemons.probing = nil; m.base.stopped {
 		return
 	}
 	if p == m.base.plan {
@@ -84,14 +75,14 @@ func (m *master) daemonsProbed(p *Plan, err error) {
 // reload that has started them, or else a vassal that has never served.
 func (m *master) daemonsAnswered(p *Plan, err error) {
 	if err == nil {
-		m.daemons.passed = p
+		m.service.daemons.passed = p
 		m.reload.step(reloadAnswered, details{})
 		return
 	}
-	late := details{err: m.daemons.lateError(p)}
+	late := details{err: m.service.daemons.lateError(p)}
 	switch {
 	case m.reload.step(reloadSilent, late):
-	case !m.served:
+	case !m.service.served:
 		m.fail(late.err)
 	default:
 		m.reload.step(reloadBroken, late)

@@ -68,40 +68,40 @@ func Refusal(e Event) error {
 }
 
 func (e executed) apply(m *master) {
-	if w := m.pool.byID(e.id); w != nil {
-		m.advance(w, workerExecuted, nil)
+	if w := m.service.crews.byID(e.id); w != nil {
+		m.service.crews.advance(w, workerExecuted, nil)
 	}
 }
 
 func (e refused) apply(m *master) {
-	if m.daemons.refused(e.id, e.err) {
+	if m.service.daemons.refused(e.id, e.err) {
 		return
 	}
-	if w := m.pool.byID(e.id); w != nil {
-		m.advance(w, workerRefused, e.err)
+	if w := m.service.crews.byID(e.id); w != nil {
+		m.service.crews.advance(w, workerRefused, e.err)
 	}
 }
 
 func (e probed) apply(m *master) {
-	w := m.pool.byID(e.id)
+	w := m.service.crews.byID(e.id)
 	switch {
 	case w == nil:
 	case e.err != nil:
 		w.why = e.err.Error()
 	default:
-		m.advance(w, workerAnswered, nil)
+		m.service.crews.advance(w, workerAnswered, nil)
 	}
 }
 
-func (e daemonAttempt) apply(m *master) { m.daemons.why = e.err.Error() }
+func (e daemonAttempt) apply(m *master) { m.service.daemons.why = e.err.Error() }
 func (e daemonsProbed) apply(m *master) { m.daemonsProbed(e.plan, e.err) }
-func (e inquiry) apply(m *master)       { e.reply <- m.membersFor(e.id) }
-func (connected) apply(m *master)       { m.idle.wake() }
-func (e daemonLost) apply(m *master)    { m.daemons.lostByID(e.id) }
+func (e inquiry) apply(m *master)       { e.reply <- m.service.members(e.id) }
+func (connected) apply(m *master)       { m.service.wake() }
+func (e daemonLost) apply(m *master)    { m.service.daemons.lostByID(e.id) }
 func (e optionsRead) apply(m *master)   { m.reload.read(e.id, e.prepare) }
 
 func (e hooksRan) apply(m *master) {
-	m.hooks.next()
+	m.service.hooks.next()
 	if e.err != nil {
 		m.fail(e.err)
 	}
@@ -110,9 +110,9 @@ func (e hooksRan) apply(m *master) {
 // apply handles the lines of a datagram. Only workers, and processes in their sessions, may send
 // notifications.
 func (e notification) apply(m *master) {
-	w := m.pool.living[e.pid]
+	w := m.service.crews.living[e.pid]
 	if w == nil {
-		w = m.pool.living[m.base.system.Leader(e.pid)]
+		w = m.service.crews.living[m.base.system.Leader(e.pid)]
 	}
 	if w == nil {
 		m.base.log.Debug("a process that is no worker notifies", "pid", e.pid)
@@ -122,7 +122,7 @@ func (e notification) apply(m *master) {
 		key, value, _ := strings.Cut(line, "=")
 		switch {
 		case line == "READY=1" && w.crew.plan.notifies(w.slot):
-			m.advance(w, workerNotified, nil)
+			m.service.crews.advance(w, workerNotified, nil)
 		case line == "LOYAL=1":
 			m.options.Report(wire.Loyal)
 		case line == "WATCHDOG=1":
@@ -147,13 +147,13 @@ func (m *master) statusOver(w *worker) {
 func (e fileChanged) apply(m *master) {
 	p, name := m.base.plan, e.name
 	if slices.ContainsFunc(p.Hooks[hooks.Touch], func(h hooks.Hook) bool { return h.Subject() == name }) {
-		m.phase(hooks.Touch, name)
+		m.service.phase(hooks.Touch, name)
 	}
-	m.daemons.touch(name)
+	m.service.daemons.touch(name)
 	switch why := fmt.Sprintf("%s has changed", name); {
 	case slices.Contains(p.Triggers.Touch, name), slices.Contains(p.Triggers.Trees, name):
 		m.reload.ask(request{why: why})
 	case slices.Contains(p.Triggers.Chain, name):
-		m.rolling.all(why)
+		m.reload.step(reloadRoll, details{why: why})
 	}
 }

@@ -4,13 +4,12 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// idleness stops workers that have no work, and starts them with the next connection.
+// idleness is the time since the workers had work, and the wait for the next connection while none run.
 type idleness struct {
-	m       *master
+	*base
+	fail    func(error)        // ends the vassal
 	asleep  bool               // no workers run until the next connection
 	waiting context.CancelFunc // ends the wait for a connection; nil: none
 	cpu     time.Duration      // the processor time of all workers at since; -1: unknown
@@ -20,40 +19,25 @@ type idleness struct {
 // reset begins a new measurement.
 func (i *idleness) reset(now time.Time) { i.cpu, i.since = -1, now }
 
-// check stops workers that were idle for the configured time. A request takes processor time, so
-// workers that use none are idle.
-func (i *idleness) check(now time.Time, cpu time.Duration) {
-	m, p := i.m, i.m.base.plan
-	if p.Idle.After == 0 || !m.crew.complete() || len(m.rolling.slots) > 0 {
-		return
+// long reports whether the workers were idle for the configured time. A request takes processor time, so
+// workers that use none are idle. cpu is the processor time that all of them have used.
+func (i *idleness) long(now time.Time, cpu time.Duration) bool {
+	if i.plan.Idle.After == 0 {
+		return false
 	}
 	if cpu != i.cpu {
 		i.cpu, i.since = cpu, now
-		return
 	}
-	if now.Sub(i.since) < p.Idle.After {
-		return
-	}
-	if p.Idle.Die {
-		m.options.Report(wire.Withdraw)
-		m.stop(fmt.Sprintf("idle for %v", p.Idle.After))
-		return
-	}
-	m.base.log.Info("idle: stopping the workers until the first connection", "after", p.Idle.After)
-	for _, s := range m.crew.slots {
-		m.dismiss(s.worker)
-		s.worker = nil
-	}
-	i.sleep()
+	return now.Sub(i.since) >= i.plan.Idle.After
 }
 
 // sleep waits for a connection while no workers run.
 func (i *idleness) sleep() {
 	i.asleep = true
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := i.m.base.system.AwaitConnection(ctx, i.m.base.plan, i.m.base.post); err != nil {
+	if err := i.system.AwaitConnection(ctx, i.plan, i.post); err != nil {
 		cancel()
-		i.m.fail(err)
+		i.fail(err)
 		return
 	}
 	i.waiting = cancel
@@ -61,7 +45,7 @@ func (i *idleness) sleep() {
 
 // listenAgain waits for the next connection when the last one has started no workers.
 func (i *idleness) listenAgain() {
-	if i.asleep && i.waiting == nil && !i.m.base.stopped {
+	if i.asleep && i.waiting == nil && !i.stopped {
 		i.sleep()
 	}
 }
@@ -73,19 +57,32 @@ func (i *idleness) stopListening() {
 	}
 }
 
+// rest stops workers that were idle for the configured time, or the vassal.
+func (s *service) rest() {
+	after := s.plan.Idle.After
+	if s.plan.Idle.Die {
+		s.withdraw(fmt.Sprintf("idle for %v", after))
+		return
+	}
+	s.log.Info("idle: stopping the workers until the first connection", "after", after)
+	for _, at := range s.crews.current.slots {
+		s.crews.dismiss(at.worker)
+		at.worker = nil
+	}
+	s.idle.sleep()
+}
+
 // wake starts the workers for a connection.
-func (i *idleness) wake() {
-	m := i.m
-	if !i.asleep || m.base.stopped {
+func (s *service) wake() {
+	if !s.idle.asleep || s.stopped {
 		return
 	}
-	i.stopListening()
-	if next := m.reload.next; next != nil && next.plan.StopFirst { // the reload is starting its workers
+	s.idle.stopListening()
+	if next := s.crews.next; next != nil && next.plan.StopFirst { // the reload is starting its workers
 		return
 	}
-	i.asleep = false
-	i.reset(time.Now())
-	m.base.log.Info("a client connects: starting the workers")
-	m.fillAll(m.crew)
-	m.settle()
+	s.idle.asleep = false
+	s.idle.reset(time.Now())
+	s.log.Info("a client connects: starting the workers")
+	s.fill(s.crews.current)
 }

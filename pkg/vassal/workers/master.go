@@ -13,7 +13,6 @@
 package workers
 
 import (
-	"context"
 	"os"
 	"syscall"
 	"time"
@@ -22,24 +21,15 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// master is the state of Run.
+// master is the state of Run: it passes events to the service and to the reload, and the turns in the
+// life of workers from one to the other.
 type master struct {
 	options Options
 	base    *base
 	timer   *time.Timer
+	service service
+	reload  reload
 
-	pool    pool
-	crew    *crew // the crew that serves or is starting
-	reload  reloader
-	rolling rolling
-	daemons daemons
-	idle    idleness
-	limits  limits
-	crashes crashes
-	hooks   hookQueue
-	watch   fileWatch
-
-	served    bool     // a crew was ready at least once
 	exiting   bool     // the last hooks have been started
 	failure   error    // the result of Run
 	worst     worstEnd // of the programs that were stopped
@@ -48,16 +38,20 @@ type master struct {
 
 func newMaster(o Options) *master {
 	b := &base{system: o.System, log: o.Log, plan: o.Plan, events: make(chan Event, 16), done: make(chan struct{})}
-	m := &master{options: o, base: b, timer: time.NewTimer(time.Hour), crew: newCrew(o.Plan)}
-	m.pool = pool{base: b, living: map[int]*worker{}}
-	m.crashes = crashes{report: o.ReportDeaths, log: o.Log}
-	m.hooks = hookQueue{base: b}
-	m.watch = fileWatch{base: b}
-	m.daemons = daemons{base: b, fail: m.fail, worst: &m.worst, vacated: m.daemonsVacated}
-	m.reload = reloader{m: m, state: reloadNone}
-	m.rolling = rolling{m: m}
-	m.idle = idleness{m: m}
-	m.limits = limits{m: m}
+	m := &master{options: o, base: b, timer: time.NewTimer(time.Hour)}
+	cs := &crews{pool: pool{base: b, living: map[int]*worker{}}, current: newCrew(o.Plan), supervisor: m}
+	m.service = service{
+		base: b, crews: cs, rolling: &rolling{crews: cs, report: m.reload.report},
+		daemons: daemons{base: b, fail: m.fail, worst: &m.worst, vacated: m.daemonsVacated},
+		idle:    idleness{base: b, fail: m.fail},
+		crashes: crashes{report: o.ReportDeaths, log: o.Log},
+		hooks:   hookQueue{base: b}, watch: fileWatch{base: b},
+		settle: m.settle, withdraw: m.withdraw,
+	}
+	m.reload = reload{service: &m.service, options: m.read, stop: m.stop, answer: o.Answer, gap: gap{report: o.Gap}, log: o.Log, state: reloadNone}
+	if o.Orders == nil { // a uWSGI Emperor knows no other answer
+		m.reload.accepting = func() { o.Report(wire.Accepting) }
+	}
 	return m
 }
 
@@ -79,7 +73,7 @@ func Run(o Options) error {
 		case c, ok := <-m.options.Commands:
 			m.command(c, ok)
 		case o := <-m.options.Orders:
-			m.phase(hooks.EmperorReload, "")
+			m.service.phase(hooks.EmperorReload, "")
 			m.reload.ask(request{why: "requested by the emperor", order: &o})
 		case e := <-m.base.events:
 			e.apply(m)
@@ -87,8 +81,8 @@ func Run(o Options) error {
 		}
 		m.due(time.Now())
 	}
-	m.watch.end()
-	m.idle.stopListening()
+	m.service.watch.end()
+	m.service.idle.stopListening()
 	if end := m.worst.end; m.failure == nil && end != (wire.End{}) {
 		m.options.ReportEnd(end)
 	}
@@ -97,33 +91,32 @@ func Run(o Options) error {
 
 func (m *master) begin() {
 	m.reap() // children of hooks
-	m.watch.follow()
-	m.phase(hooks.MasterStart, "")
-	m.daemons.begin()
-	m.limits.reset(time.Now())
+	m.service.watch.follow()
+	m.service.phase(hooks.MasterStart, "")
+	m.service.daemons.begin()
+	m.service.measure(time.Now())
 	if m.base.stopped { // a daemon that cannot be started has stopped the vassal
 		return
 	}
 	if m.base.plan.Idle.Cheap {
-		m.idle.sleep()
+		m.service.idle.sleep()
 		m.accepting()
 		return
 	}
-	m.fillAll(m.crew)
-	m.settle()
+	m.service.fill(m.service.crews.current)
 }
 
 // finished reports whether all processes have ended and the last hooks have run. It starts these
 // hooks.
 func (m *master) finished() bool {
-	if !m.base.stopped || len(m.pool.living) > 0 || len(m.daemons.list) > 0 {
+	if !m.base.stopped || len(m.service.crews.living) > 0 || len(m.service.daemons.list) > 0 {
 		return false
 	}
 	if !m.exiting {
 		m.exiting = true
-		m.phase(hooks.AsUserAtexit, "")
+		m.service.phase(hooks.AsUserAtexit, "")
 	}
-	return m.hooks.empty()
+	return m.service.hooks.empty()
 }
 
 func (m *master) signal(s os.Signal) {
@@ -137,17 +130,7 @@ func (m *master) signal(s os.Signal) {
 	case s == syscall.SIGTERM, s == syscall.SIGINT, s == syscall.SIGQUIT:
 		m.stop(s.String())
 	default:
-		m.signalPrograms(s)
-	}
-}
-
-// signalPrograms sends a signal to all workers except the built-in server in front of the
-// program.
-func (m *master) signalPrograms(s os.Signal) {
-	for _, w := range m.crew.all() {
-		if !m.base.plan.isFront(w.slot) {
-			m.base.system.Signal(w.pid, s)
-		}
+		m.service.crews.signal(s)
 	}
 }
 
@@ -155,22 +138,15 @@ func (m *master) command(c wire.Command, ok bool) {
 	switch {
 	case !ok:
 		m.options.Commands = nil
-		m.phase(hooks.EmperorLost, "")
+		m.service.phase(hooks.EmperorLost, "")
 		m.stop("the emperor is gone")
 	case c == wire.Reload:
-		m.phase(hooks.EmperorReload, "")
+		m.service.phase(hooks.EmperorReload, "")
 		m.reload.ask(request{why: "requested by the emperor"})
 	case c == wire.Stop, c == wire.StopGracefully:
-		m.phase(hooks.EmperorStop, "")
+		m.service.phase(hooks.EmperorStop, "")
 		m.stop("requested by the emperor")
 	}
-}
-
-// replaceCrew puts a crew and its plan into effect, and returns the previous crew.
-func (m *master) replaceCrew(c *crew) (before *crew) {
-	before = m.crew
-	m.crew, m.base.plan = c, c.plan
-	return before
 }
 
 // fail stops everything. err becomes the result of Run, which the caller logs.
@@ -189,92 +165,31 @@ func (m *master) stop(why string) {
 	m.base.stopped = true
 	m.base.log.Info("stopping: " + why)
 	m.reload.step(reloadStop, details{err: errStopping})
-	m.daemons.stopProbe()
-	m.idle.stopListening()
-	m.dismissAll()
-	m.daemons.stop()
+	m.service.daemons.stopProbe()
+	m.service.idle.stopListening()
+	m.service.crews.dismissAll()
+	m.service.daemons.stop()
 }
 
 // accepting reports once that the vassal serves.
 func (m *master) accepting() {
-	if m.served {
+	if m.service.served {
 		return
 	}
-	m.served = true
+	m.service.served = true
 	m.options.Report(wire.Accepting)
 	if m.options.Serial != 0 {
 		m.options.Answer(m.options.Serial, wire.Ready, "")
 	}
 }
 
-// phase runs hooks of the plan in effect outside the loop.
-func (m *master) phase(p hooks.Phase, file string) { m.hooks.run(m.base.plan, p, file) }
-
-// follow changes the watched files, the daemons and the limits to those in the new plan.
-func (m *master) follow(before *Plan) {
-	m.watch.follow()
-	m.daemons.change(before)
-	m.limits.reset(time.Now())
+// withdraw stops the vassal because it is idle. The emperor starts it again.
+func (m *master) withdraw(why string) {
+	m.options.Report(wire.Withdraw)
+	m.stop(why)
 }
 
-// fileWatch watches the files that a plan names.
-type fileWatch struct {
-	*base
-	cancel context.CancelFunc // nil: nothing is watched
+// read reads the options of a reload outside the loop.
+func (m *master) read(id uint64, order *wire.Order) {
+	go func() { m.base.post(optionsRead{id, m.options.Read(order)}) }()
 }
-
-// follow watches exactly the files of the plan in effect.
-func (f *fileWatch) follow() {
-	f.end()
-	p := f.plan
-	files := append(append([]string{}, p.Triggers.Touch...), p.Triggers.Chain...)
-	for _, h := range p.Hooks[hooks.Touch] {
-		files = append(files, h.Subject())
-	}
-	for _, d := range p.Daemons {
-		files = append(files, d.Touch...)
-	}
-	if len(files)+len(p.Triggers.Trees) == 0 {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	f.cancel = cancel
-	if err := f.system.Watch(ctx, files, p.Triggers.Trees, f.post); err != nil {
-		f.log.Error("cannot watch for changes: reload by hand", "error", err)
-	}
-}
-
-// end ends the watch; without one it does nothing.
-func (f *fileWatch) end() {
-	if f.cancel != nil {
-		f.cancel()
-		f.cancel = nil
-	}
-}
-
-// hookQueue runs hooks outside the loop, one phase after the other.
-type hookQueue struct {
-	*base
-	waiting []func() // the first one runs
-}
-
-// run runs the hooks of a phase of a plan. file is the file of phases that have one.
-func (q *hookQueue) run(plan *Plan, p hooks.Phase, file string) {
-	if !plan.HasHooks(p) {
-		return
-	}
-	run := plan.RunHooks(p, file)
-	q.waiting = append(q.waiting, func() { q.post(hooksRan{run()}) })
-	if len(q.waiting) == 1 {
-		go q.waiting[0]()
-	}
-}
-
-// next runs the next phase after one has ended.
-func (q *hookQueue) next() {
-	if q.waiting = q.waiting[1:]; len(q.waiting) > 0 {
-		go q.waiting[0]()
-	}
-}
-
-func (q *hookQueue) empty() bool { return len(q.waiting) == 0 }

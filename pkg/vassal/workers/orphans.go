@@ -60,17 +60,17 @@ const maxOrphans = 3
 // after its start and leaves processes behind has put itself into the background, where it is not
 // supervised. Its processes are killed, because the next worker would find its port and its files
 // in use.
-func (m *master) backgrounded(w *worker) string {
+func (s *service) backgrounded(w *worker) string {
 	if w.exit != (namespaces.ExitStatus{}) || w.lived() >= restartReset {
 		return w.exit.String()
 	}
-	left := slices.DeleteFunc(m.base.system.Orphans(), func(o Orphan) bool { return m.daemons.has(o.PID) })
+	left := slices.DeleteFunc(s.system.Orphans(), func(o Orphan) bool { return s.daemons.has(o.PID) })
 	if len(left) == 0 {
 		return w.exit.String()
 	}
 	var names []string
 	for _, o := range left {
-		m.base.system.EndOrphan(o.PID)
+		s.system.EndOrphan(o.PID)
 		names = append(names, fmt.Sprintf("%s, process %d", o.Name, o.PID))
 	}
 	names = names[:min(len(names), maxOrphans)]

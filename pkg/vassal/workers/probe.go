@@ -55,36 +55,10 @@ type Members struct {
 	Others []int
 }
 
-// probe probes a worker until it answers, or until ready-timeout.
-func (m *master) probe(w *worker) {
-	ctx, cancel := context.WithTimeout(context.Background(), w.crew.plan.Ready.Timeout)
-	w.probing = cancel
-	q := Question{
-		Probe: w.crew.plan.Ready.Probe, PID: w.pid, Env: w.crew.plan.Env,
-		Members: func(ctx context.Context) (Members, error) { return m.base.inquire(ctx, w.id) },
-		Failed:  func(err error) { m.base.post(probed{id: w.id, err: err}) },
-	}
-	q.Own, q.Door = w.crew.plan.behind(w.slot)
-	go func() {
-		defer cancel()
-		if m.base.system.Probe(ctx, q) == nil {
-			m.base.post(probed{id: w.id})
-		}
-	}()
-}
-
-// membersFor returns the processes of a worker's crew, or for id zero the daemons, and all
-// others. A successor must answer itself: the other workers of its crew are others.
-func (m *master) membersFor(id uint64) (list Members) {
-	asked := m.pool.byID(id)
-	for pid, w := range m.pool.living {
-		if asked != nil && (w == asked || w.crew == asked.crew && asked != asked.crew.slots[asked.slot].successor && !w.state.leaving()) {
-			list.Crew = append(list.Crew, pid)
-		} else {
-			list.Others = append(list.Others, pid)
-		}
-	}
-	for _, d := range m.daemons.list {
+// members returns the processes of a worker's crew, or for id zero the daemons, and all others.
+func (s *service) members(id uint64) Members {
+	list := s.crews.members(id)
+	for _, d := range s.daemons.list {
 		switch {
 		case d.pid == 0:
 		case id == 0 && !d.state.ending():

@@ -3,11 +3,58 @@ package workers
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
-	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
+
+// succession is everything that a reload can do to the programs of a vassal. The loop calls a reload,
+// and the reload calls these methods; none of them blocks. A method may bring further inputs of the
+// reload before it returns. why is for logs.
+type succession interface {
+	// position returns the facts on which the course of a reload depends.
+	position() position
+	// reread asks the programs in effect to read their own files again. Their plan stays.
+	reread(why string)
+
+	// start starts the crew of a plan beside the crew in effect. switchTo ends the workers in effect
+	// first. The crew is the next one until takeOver, takeOnTrial, stay, refill or drop. adopt puts a
+	// plan into effect at once, because no workers run and none are wanted.
+	start(p *Plan)
+	switchTo(p *Plan, why string)
+	adopt(p *Plan)
+	// takeOver puts the next crew and its plan into effect and commits the plan; the old workers leave.
+	// takeOnTrial does not commit, and returns the plan before: commit or restore follows.
+	takeOver(why string)
+	takeOnTrial(why string) (before *Plan)
+
+	// probeDaemons probes the daemons in effect, unless they need no probe or have answered.
+	probeDaemons()
+	// commit commits the plan in effect. restore discards it, and starts an earlier plan again.
+	commit()
+	restore(before *Plan)
+
+	// drop ends the next crew, if there is one, and discards its plan. stay does too, and the programs
+	// in effect continue: without workers, they wait for the next connection. refill does too, and
+	// starts the workers in effect again, which switchTo has ended.
+	drop()
+	stay()
+	refill()
+
+	// roll replaces the workers in effect one after the other, and examine checks their limits. Neither
+	// is a part of a reload, but they wait while one replaces the workers.
+	roll(why string)
+	examine()
+}
+
+// position has the facts on which the course of a reload depends.
+type position struct {
+	asleep   bool // no workers run until the next connection
+	complete bool // each worker in effect is ready
+	workers  int  // slots of the crew in effect
+	rereads  bool // the programs in effect have a reload signal
+}
 
 // request is a request to reload.
 type request struct {
@@ -27,20 +74,32 @@ var (
 	errOvertaken = errors.New("a later order came before this one took effect")
 )
 
-// reloader is the reload of a master. One reload runs at a time; of the requests that come
-// meanwhile, the last one is done next.
-type reloader struct {
-	m       *master
-	state   reloadState // assigned by step
-	current request     // in progress
-	queue   []request   // came during the current one
-	reads   uint64      // numbers the reads of options; only the last one is used, until the reload ends
-	readers int         // reads that have not returned
-	next    *crew       // starting or switching: the new workers; nil in any other state
-	before  *Plan       // trying: the plan to return to
-	cause   error       // undoing: the failure of the reload
-	gap     gap
-	failing bool // a failure of a reload that the emperor did not order was reported
+// reload is the course of the reloads of a vassal. One runs at a time; of the requests that come
+// meanwhile, the last one is done next. A reload works by its succession and four functions, and knows
+// nothing else of the master.
+type reload struct {
+	service succession
+	// options reads the options of an order outside of the loop, or for nil the same source again. The
+	// result comes back by read with the same id.
+	options func(id uint64, order *wire.Order)
+	// stop stops the vassal.
+	stop func(why string)
+	// accepting tells an emperor without orders of a success, and answer tells the result of an order;
+	// serial zero: of no order.
+	accepting func()
+	answer    func(serial uint64, kind wire.NoticeKind, text string)
+	gap       gap
+	log       *slog.Logger
+
+	state     reloadState // assigned by step
+	current   request     // in progress
+	queue     []request   // came during the current one
+	reads     uint64      // numbers the reads of options; only the last one is used, until the reload ends
+	readers   int         // reads that have not returned
+	before    *Plan       // trying: the plan to return to
+	cause     error       // undoing: the failure of the reload
+	postponed string      // the reason to replace all workers after the reload; empty: none
+	failing   bool        // a failure of a reload that the emperor did not order was reported
 }
 
 // details are the data of an input of a reload.
@@ -53,7 +112,7 @@ type details struct {
 
 // step applies an input to the reload, and reports whether the table has it. No other function reads or
 // assigns its state.
-func (r *reloader) step(in reloadInput, d details) bool {
+func (r *reload) step(in reloadInput, d details) bool {
 	next, do, listed := stepReload(r.state, in)
 	r.state = next
 	switch do {
@@ -61,63 +120,67 @@ func (r *reloader) step(in reloadInput, d details) bool {
 		r.begin(d.request)
 	case doReadAgain:
 		for _, earlier := range append(r.queue, r.current) {
-			r.answer(earlier, errOvertaken)
+			r.reply(earlier, errOvertaken)
 		}
 		r.queue = nil
 		r.begin(d.request)
 	case doQueue:
 		r.queue = append(r.queue, d.request)
 	case doDecline:
-		r.answer(d.request, errStopping)
+		r.reply(d.request, errStopping)
 	case doRenew:
-		r.m.options.Answer(0, wire.Renew, r.current.why)
-		r.m.stop(fmt.Sprintf("%v: %s", d.err, r.current.why))
+		r.answer(0, wire.Renew, r.current.why)
+		r.stop(fmt.Sprintf("%v: %s", d.err, r.current.why))
 	case doSignal:
-		r.signal(d.plan)
-	case doAdopt:
-		r.adopt(d.plan)
-	case doStart:
-		r.leavePlan()
-		r.startNext(d.plan)
-	case doSwitch:
-		r.leavePlan()
-		r.endOld()
-		r.startNext(d.plan)
-	case doTakeOver:
-		r.gap.forget(r.m.options.Gap)
-		r.takeOver()
+		d.plan.Candidate.discard()
+		r.service.reread(r.current.why)
 		r.conclude(nil)
+	case doAdopt:
+		r.service.adopt(d.plan)
+		r.conclude(nil)
+	case doStart:
+		r.service.start(d.plan)
+	case doSwitch:
+		if at := r.service.position(); at.complete && at.workers > 0 {
+			r.gap.begin()
+		}
+		r.service.switchTo(d.plan, r.current.why)
+	case doTakeOver:
+		r.gap.forget()
+		r.takeOver()
 	case doTry:
-		r.gap.forget(r.m.options.Gap)
-		r.takeOnTrial()
+		r.gap.forget()
+		r.try()
 	case doReplaceOld:
 		r.takeOver()
-		r.conclude(nil)
 	case doTryInstead:
-		r.takeOnTrial()
+		r.try()
 	case doProbeDaemons:
-		if r.m.daemonsAnswer() {
-			r.m.settle()
-		}
+		r.service.probeDaemons()
 	case doEndGap:
-		r.gap.end(r.m.options.Gap)
+		r.gap.end()
 	case doRoll:
-		r.m.rolling.begin(d.why)
+		r.service.roll(d.why)
 	case doRollLater:
-		r.m.rolling.pending = d.why
+		r.postponed = d.why
 	case doExamine:
-		r.m.limits.examine(time.Now())
+		r.service.examine()
 	case doFinish:
 		r.before = nil
-		r.m.base.plan.Candidate.commit()
-		r.gap.end(r.m.options.Gap)
+		r.service.commit()
+		r.gap.end()
 		r.conclude(nil)
 	case doKeep:
-		r.keep(d.err)
+		r.log.Error("cannot reload: the old workers stay", "why", r.current.why, "error", d.err)
+		r.service.stay()
+		r.conclude(d.err)
 	case doRestart:
-		r.restart(d.err)
+		r.undo(d.err)
+		r.service.refill()
 	case doRestore:
-		r.restore(d.err)
+		before := r.before
+		r.undo(d.err)
+		r.service.restore(before)
 	case doUndone:
 		r.undone(d.err)
 	case doAbort:
@@ -128,7 +191,7 @@ func (r *reloader) step(in reloadInput, d details) bool {
 
 // ask requests a reload. An order does not wait for a pending read of options, which may block
 // for ever.
-func (r *reloader) ask(q request) {
+func (r *reload) ask(q request) {
 	in := reloadAsked
 	if q.order != nil && r.readers < maxReaders {
 		in = reloadOrdered
@@ -136,18 +199,17 @@ func (r *reloader) ask(q request) {
 	r.step(in, details{request: q})
 }
 
-// begin reads the options of a request outside the loop.
-func (r *reloader) begin(q request) {
+// begin reads the options of a request.
+func (r *reload) begin(q request) {
 	r.reads++
 	r.readers++
 	r.current = q
-	id, m := r.reads, r.m
-	go func() { m.base.post(optionsRead{id, m.options.Read(q.order)}) }()
+	r.options(r.reads, q.order)
 }
 
 // read continues the reload after its options have been read, unless a later read has begun or the reload
 // has ended.
-func (r *reloader) read(id uint64, prepare func() (*Plan, error)) {
+func (r *reload) read(id uint64, prepare func() (*Plan, error)) {
 	r.readers--
 	if id != r.reads {
 		return
@@ -157,138 +219,61 @@ func (r *reloader) read(id uint64, prepare func() (*Plan, error)) {
 }
 
 // decide returns the course of a reload to a plan.
-func (r *reloader) decide(p *Plan, err error) reloadInput {
-	m := r.m
+func (r *reload) decide(p *Plan, err error) reloadInput {
+	at := r.service.position()
 	switch {
 	case errors.Is(err, ErrAnew) && r.current.order == nil:
 		return reloadAnew
 	case err != nil:
 		return reloadUnusable
-	case p.Candidate.Unchanged && m.base.plan.Workers.ReloadSignal != 0 && m.crew.complete() && !m.idle.asleep:
+	case p.Candidate.Unchanged && at.rereads && at.complete && !at.asleep:
 		return reloadSignal
-	case m.idle.asleep && p.Idle.Cheap:
+	case at.asleep && p.Idle.Cheap:
 		return reloadAsleep
-	case p.StopFirst && !m.idle.asleep:
+	case p.StopFirst && !at.asleep:
 		return reloadStopFirst
 	}
 	return reloadBeside
 }
 
-// leavePlan runs the last hooks of the plan in effect, before a new plan is started.
-func (r *reloader) leavePlan() {
-	r.m.rolling.cancel()
-	r.m.phase(hooks.AsUserAtexit, "")
-}
-
-// startNext starts the workers of a new plan.
-func (r *reloader) startNext(p *Plan) {
-	r.next = newCrew(p)
-	r.m.fillAll(r.next)
-	r.m.settle()
-}
-
-// adopt puts a plan into effect while there are no workers.
-func (r *reloader) adopt(p *Plan) {
-	m := r.m
-	r.leavePlan()
-	before := m.replaceCrew(newCrew(p)).plan
-	p.Candidate.commit()
-	m.idle.stopListening()
-	m.idle.sleep()
-	m.follow(before)
+// takeOver ends the reload with the new workers in the place of the old ones.
+func (r *reload) takeOver() {
+	r.service.takeOver(r.current.why)
 	r.conclude(nil)
 }
 
-// signal makes the programs read their own files again, because the vassal's file is unchanged.
-func (r *reloader) signal(p *Plan) {
-	m := r.m
-	sig := m.base.plan.Workers.ReloadSignal
-	p.Candidate.discard()
-	m.signalPrograms(sig)
-	m.daemons.tell(daemonReread)
-	m.base.log.Info("the workers were asked to read their files again", "why", r.current.why, "signal", sig)
-	r.conclude(nil)
-}
-
-// proven lets the new workers replace the old ones, when each is ready and has lived long enough.
-func (r *reloader) proven() {
-	if r.m.daemons.probed(r.next.plan) {
-		r.step(reloadUntried, details{})
-		return
-	}
-	r.step(reloadProven, details{})
-}
-
-// takeOver replaces the old workers by the new ones.
-func (r *reloader) takeOver() {
-	before := r.exchange()
-	if r.m.base.plan != before {
-		r.m.base.plan.Candidate.commit()
-	}
-	r.introduce(before)
-}
-
-// takeOnTrial does the same, and probes the new daemons. The plan is committed when one has answered.
-func (r *reloader) takeOnTrial() {
-	r.before = r.exchange()
-	r.introduce(r.before)
+// try puts the new plan into effect, and waits for an answer of its daemons.
+func (r *reload) try() {
+	r.before = r.service.takeOnTrial(r.current.why)
 	r.gap.begin()
-	r.m.daemons.try()
+	r.service.probeDaemons()
 }
 
-// exchange puts the new workers and their plan into effect, and returns the plan before. The old workers
-// leave.
-func (r *reloader) exchange() (before *Plan) {
-	m := r.m
-	old := m.replaceCrew(r.next)
-	r.next = nil
-	m.rolling.slots = nil
-	for _, w := range old.all() {
-		m.dismiss(w)
-	}
-	m.idle.asleep = false
-	m.crashes.recovered()
-	m.idle.stopListening()
-	return old.plan
+// undo notes the failure of a reload whose old workers or daemons have ended. The reload ends when the old
+// configuration is ready again.
+func (r *reload) undo(err error) {
+	r.log.Error("cannot reload; starting the old configuration again", "why", r.current.why, "error", err)
+	r.before, r.cause = nil, err
 }
 
-// introduce continues everything beside the workers under the plan in effect, and runs the hooks of the new
-// workers.
-func (r *reloader) introduce(before *Plan) {
-	m := r.m
-	m.follow(before)
-	for _, s := range m.crew.slots {
-		if s.worker != nil && s.worker.state.ready() {
-			m.accepts(s.worker)
-		}
+// undone ends a failed reload when the old configuration is ready again. An error means that it
+// cannot start.
+func (r *reload) undone(again error) {
+	err := fmt.Errorf("%w%s", r.cause, wire.StartedAgain)
+	if again != nil {
+		err = fmt.Errorf("%w, and failed too: %w", err, again)
 	}
-	m.base.log.Info("workers replaced", "why", r.current.why, "workers", len(m.crew.slots))
+	r.cause = nil
+	r.conclude(restarted{err})
 }
 
-// drop stops the new workers.
-func (r *reloader) drop() {
-	next := r.next
-	if r.next = nil; next == nil {
-		return
-	}
-	for _, w := range next.all() {
-		r.m.dismiss(w)
-	}
-	next.plan.Candidate.discard()
-}
-
-// keep ends the reload with an error. The old workers continue.
-func (r *reloader) keep(err error) {
-	r.drop()
-	r.m.base.log.Error("cannot reload: the old workers stay", "why", r.current.why, "error", err)
-	r.m.idle.listenAgain()
-	r.conclude(err)
-}
+// restarted is the error of a reload after which the old configuration runs again.
+type restarted struct{ error }
 
 // abort ends the reload because the vassal stops. The result of a read is not used any more.
-func (r *reloader) abort(err error) {
+func (r *reload) abort(err error) {
 	r.reads++
-	r.drop()
+	r.service.drop()
 	if r.cause != nil {
 		err = fmt.Errorf("%w; %w", r.cause, err)
 	}
@@ -296,15 +281,19 @@ func (r *reloader) abort(err error) {
 	r.conclude(err)
 }
 
-// conclude answers the current request and begins the next one.
-func (r *reloader) conclude(err error) {
-	r.answer(r.current, err)
-	if err == nil && r.m.options.Orders == nil { // a uWSGI Emperor knows no other answer
-		r.m.options.Report(wire.Accepting)
+// conclude answers the current request and begins the next one, or the work that waited for the end of the
+// reload.
+func (r *reload) conclude(err error) {
+	r.reply(r.current, err)
+	if err == nil && r.accepting != nil {
+		r.accepting()
 	}
 	r.current = request{}
 	if len(r.queue) == 0 {
-		r.m.rolling.resume()
+		if why := r.postponed; why != "" {
+			r.postponed = ""
+			r.step(reloadRoll, details{why: why})
+		}
 		return
 	}
 	// The last order applies; a later trigger must not undo it.
@@ -313,45 +302,46 @@ func (r *reloader) conclude(err error) {
 		if later.order != nil || q.order == nil {
 			q, later = later, q
 		}
-		r.answer(later, errOvertaken)
+		r.reply(later, errOvertaken)
 	}
 	r.queue = nil
 	r.ask(q)
 }
 
-// answer reports the result of a reload to the emperor.
-func (r *reloader) answer(q request, err error) {
+// reply reports the result of a request to the emperor.
+func (r *reload) reply(q request, err error) {
 	kind := wire.Failed
 	switch {
 	case q.order == nil:
 		r.report(q.why, err)
 		return
 	case err == nil:
-		r.m.options.Answer(q.order.Serial, wire.Ready, "")
+		r.answer(q.order.Serial, wire.Ready, "")
 		return
 	case errors.Is(err, ErrAnew):
 		kind = wire.Anew
 	case errors.As(err, &restarted{}):
 		kind = wire.Undone
 	}
-	r.m.options.Answer(q.order.Serial, kind, err.Error())
+	r.answer(q.order.Serial, kind, err.Error())
 }
 
 // report reports the failure of a reload that the emperor did not order, and the first success
 // after it.
-func (r *reloader) report(why string, err error) {
+func (r *reload) report(why string, err error) {
 	switch {
 	case err == nil && r.failing:
 		r.failing = false
-		r.m.options.Answer(0, wire.Ready, "")
-	case err != nil && !r.m.base.stopped && !errors.Is(err, errOvertaken):
+		r.answer(0, wire.Ready, "")
+	case err != nil && !r.state.closed() && !errors.Is(err, errOvertaken):
 		r.failing = true
-		r.m.options.Answer(0, wire.Failed, why+": "+err.Error())
+		r.answer(0, wire.Failed, why+": "+err.Error())
 	}
 }
 
 // gap measures the time without workers in a reload.
 type gap struct {
+	report   func(time.Duration)
 	since    time.Time // zero: there is none
 	reported bool      // a gap was reported to the emperor
 }
@@ -359,17 +349,17 @@ type gap struct {
 func (g *gap) begin() { g.since = time.Now() }
 
 // end reports the gap, if there is one.
-func (g *gap) end(report func(time.Duration)) {
+func (g *gap) end() {
 	if !g.since.IsZero() {
-		report(time.Since(g.since))
+		g.report(time.Since(g.since))
 		g.since, g.reported = time.Time{}, true
 	}
 }
 
 // forget withdraws the gap of an earlier reload.
-func (g *gap) forget(report func(time.Duration)) {
+func (g *gap) forget() {
 	if g.reported {
-		report(0)
+		g.report(0)
 		g.reported = false
 	}
 }

@@ -182,5 +182,8 @@ func stepReload(s reloadState, in reloadInput) (next reloadState, do reloadEffec
 	return s, reloadNothing, false
 }
 
+// closed reports whether the vassal stops.
+func (s reloadState) closed() bool { return s == reloadClosed }
+
 // active reports whether a reload is in progress.
 func (s reloadState) active() bool { return s != reloadNone && s != reloadClosed }

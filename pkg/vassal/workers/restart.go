@@ -34,14 +34,6 @@ func pauseAfter(deaths int, lived, delay time.Duration) (wait time.Duration, inA
 	return backoff.Wait(restartFirst, restartMax, deaths+1), deaths + 1
 }
 
-// restartLater sets the time at which a slot is filled again, and returns the pause.
-func (m *master) restartLater(s *slot, why string, lived time.Duration) (wait time.Duration) {
-	wait, s.deaths = pauseAfter(s.deaths, lived, m.base.plan.Workers.ForkbombDelay)
-	s.restart = time.Now().Add(wait)
-	m.crashes.add(why, s.restart)
-	return wait
-}
-
 // crashes counts unrequested deaths of workers.
 type crashes struct {
 	deaths wire.Deaths

@@ -3,42 +3,25 @@ package workers
 // rolling replaces workers one after the other. Each gets a successor and leaves when the
 // successor is ready. With stop-first it leaves before the successor starts.
 type rolling struct {
-	m       *master
-	slots   []int  // to be replaced; the first one is being replaced
-	pending string // the reason to replace all workers after the reload; empty: none
+	*crews
+	slots  []int                       // to be replaced; the first one is being replaced
+	report func(why string, err error) // reports a failure, and for nil that all slots are done
 }
 
-// all replaces all workers, also recent ones. It waits for a reload in progress.
-// A slot whose worker is being replaced is replaced once more.
+// all replaces all workers, also recent ones. A slot whose worker is being replaced is replaced once
+// more.
 func (r *rolling) all(why string) {
-	r.m.reload.step(reloadRoll, details{why: why})
-}
-
-// begin begins with it, unless there are no workers to replace.
-func (r *rolling) begin(why string) {
-	m := r.m
-	if m.idle.asleep {
-		return
-	}
-	m.base.log.Info("replacing one worker after the other: " + why)
+	r.log.Info("replacing one worker after the other: " + why)
 	r.slots = r.slots[:min(1, len(r.slots))]
-	for i := range m.crew.slots {
+	for i := range r.current.slots {
 		r.slots = append(r.slots, i)
 	}
 	r.proceed()
 }
 
-// resume replaces all workers if that was requested during a reload.
-func (r *rolling) resume() {
-	if why := r.pending; why != "" {
-		r.pending = ""
-		r.all(why)
-	}
-}
-
 // one replaces a single worker.
 func (r *rolling) one(i int, why string) {
-	r.m.base.log.Info("replacing a worker: "+why, "pid", r.m.crew.slots[i].worker.pid)
+	r.log.Info("replacing a worker: "+why, "pid", r.current.slots[i].worker.pid)
 	r.slots = append(r.slots, i)
 	if len(r.slots) == 1 {
 		r.proceed()
@@ -47,11 +30,10 @@ func (r *rolling) one(i int, why string) {
 
 // proceed takes all steps that do not need to wait.
 func (r *rolling) proceed() {
-	m := r.m
 	for len(r.slots) > 0 {
 		i := r.slots[0]
-		s := m.crew.slots[i]
-		if m.base.plan.StopFirst && !m.base.plan.isFront(i) {
+		s := r.current.slots[i]
+		if r.plan.StopFirst && !r.plan.isFront(i) {
 			if !r.renew(i, s) {
 				return
 			}
@@ -59,7 +41,7 @@ func (r *rolling) proceed() {
 		}
 		switch {
 		case s.successor == nil:
-			successor, err := m.pool.start(m.crew, i)
+			successor, err := r.start(r.current, i)
 			if err != nil {
 				r.giveUp(err)
 				return
@@ -70,7 +52,7 @@ func (r *rolling) proceed() {
 			return
 		}
 		if s.worker != nil {
-			m.dismiss(s.worker)
+			r.dismiss(s.worker)
 		}
 		s.worker, s.successor = s.successor, nil
 		r.done()
@@ -80,7 +62,7 @@ func (r *rolling) proceed() {
 // done continues with the next slot.
 func (r *rolling) done() {
 	if r.slots = r.slots[1:]; len(r.slots) == 0 {
-		r.m.reload.report("", nil)
+		r.report("", nil)
 	}
 }
 
@@ -90,9 +72,9 @@ func (r *rolling) renew(i int, s *slot) (over bool) {
 	if !s.rolled {
 		s.rolled = true
 		if s.worker != nil {
-			r.m.dismiss(s.worker)
+			r.dismiss(s.worker)
 			s.worker = nil
-			r.m.fill(r.m.crew, i)
+			r.fill(r.current, i)
 		}
 		return false
 	}
@@ -107,10 +89,10 @@ func (r *rolling) renew(i int, s *slot) (over bool) {
 // cancel keeps the workers that have not been replaced yet.
 func (r *rolling) cancel() {
 	r.slots = nil
-	for _, s := range r.m.crew.slots {
+	for _, s := range r.current.slots {
 		s.rolled = false
 		if s.successor != nil {
-			r.m.dismiss(s.successor)
+			r.dismiss(s.successor)
 			s.successor = nil
 		}
 	}
@@ -119,6 +101,6 @@ func (r *rolling) cancel() {
 // giveUp ends the replacement after a failure.
 func (r *rolling) giveUp(err error) {
 	r.slots = nil
-	r.m.base.log.Error("cannot replace the worker: the old one stays", "error", err)
-	r.m.reload.report("replacing a worker", err)
+	r.log.Error("cannot replace the worker: the old one stays", "error", err)
+	r.report("replacing a worker", err)
 }

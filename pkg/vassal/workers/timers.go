@@ -7,50 +7,27 @@ import (
 
 // due does all work whose time has come.
 func (m *master) due(now time.Time) {
-	for _, w := range m.pool.all() {
-		if passed(w.due, now) {
-			w.due = time.Time{}
-			m.advance(w, workerDue, nil)
-		}
-	}
+	p := &m.service
+	p.crews.dueWorkers(now)
 	if !m.base.stopped {
-		m.dueSlots(m.crew, now)
-		m.dueSlots(m.reload.next, now)
-		m.crashes.due(now, m.idle.asleep || m.crew.complete())
+		p.crews.dueSlots(now)
+		p.crashes.due(now, p.idle.asleep || p.crews.current.complete())
 	}
-	if m.daemons.due(now) {
+	if p.daemons.due(now) {
 		m.reap() // no signal comes of a group whose last process had another parent
 	}
-	m.limits.due(now)
-}
-
-// dueSlots fills the slots of a crew whose time has come. A nil crew has no slots.
-func (m *master) dueSlots(c *crew, now time.Time) {
-	if c == nil {
-		return
-	}
-	for i, s := range c.slots {
-		if passed(s.restart, now) {
-			m.fill(c, i)
-		}
+	if p.limits.due(now, m.base.plan) {
+		m.reload.step(reloadExamine, details{})
 	}
 }
 
 // arm sets the timer to the time of the next work. The loop has no other timer.
 func (m *master) arm() {
-	var times []time.Time
-	for _, w := range m.pool.living {
-		times = append(times, w.due)
-	}
-	for _, w := range m.pool.unexplained {
-		times = append(times, w.due)
-	}
+	p := &m.service
+	times := append(p.crews.times(), p.daemons.times()...)
 	if !m.base.stopped {
-		times = append(times, m.limits.at, m.crashes.calmAt)
-		times = append(times, m.crew.restarts()...)
-		times = append(times, m.reload.next.restarts()...)
+		times = append(times, p.limits.at, p.crashes.calmAt)
 	}
-	times = append(times, m.daemons.times()...)
 	times = slices.DeleteFunc(times, time.Time.IsZero)
 	if len(times) == 0 {
 		m.timer.Stop()

@@ -12,16 +12,21 @@ const (
 	limitsMin   = 100 * time.Millisecond
 )
 
-// limits checks age, memory and activity of the workers periodically.
+// limits is the time table of the checks of age, memory and activity of the workers.
 type limits struct {
-	m  *master
 	at time.Time // of the next check; zero: there are no limits
 }
 
-// reset begins new measurements under the plan in effect.
-func (l *limits) reset(now time.Time) {
-	l.m.idle.reset(now)
-	l.at = l.m.base.plan.nextCheck(now)
+// reset begins new measurements under a plan.
+func (l *limits) reset(now time.Time, p *Plan) { l.at = p.nextCheck(now) }
+
+// due reports whether it is time for a check, and sets the time of the next one.
+func (l *limits) due(now time.Time, p *Plan) bool {
+	if !passed(l.at, now) {
+		return false
+	}
+	l.at = p.nextCheck(now)
+	return true
 }
 
 // nextCheck returns when limits are to be checked; zero where there are none.
@@ -42,35 +47,28 @@ func (p *Plan) nextCheck(now time.Time) time.Time {
 	return now.Add(every)
 }
 
-// due lets the workers be examined when it is time, unless a reload replaces them.
-func (l *limits) due(now time.Time) {
-	if passed(l.at, now) {
-		l.at = l.m.base.plan.nextCheck(now)
-		l.m.reload.step(reloadExamine, details{})
-	}
-}
-
-// examine replaces workers that are too old or too large, and stops idle ones.
-func (l *limits) examine(now time.Time) {
-	m := l.m
-	if m.idle.asleep {
+// examine implements succession: it replaces workers that are too old or too large, and stops idle ones.
+func (s *service) examine() {
+	if s.idle.asleep {
 		return
 	}
-	t := m.base.plan.Triggers
+	now, t := time.Now(), s.plan.Triggers
 	var cpu time.Duration
-	for i, s := range m.crew.slots {
-		if s.worker == nil || !s.worker.state.ready() {
+	for i, at := range s.crews.current.slots {
+		if at.worker == nil || !at.worker.state.ready() {
 			continue
 		}
-		used, age := m.base.system.Usage(s.worker.pid), now.Sub(s.worker.since)
+		used, age := s.system.Usage(at.worker.pid), now.Sub(at.worker.since)
 		cpu += used.CPU
 		switch {
-		case s.successor != nil || slices.Contains(m.rolling.slots, i):
+		case at.successor != nil || slices.Contains(s.rolling.slots, i):
 		case t.RSS > 0 && used.RSS > uint64(t.RSS) && age >= t.MinLifetime:
-			m.rolling.one(i, fmt.Sprintf("it uses %d MB", used.RSS>>20))
+			s.rolling.one(i, fmt.Sprintf("it uses %d MB", used.RSS>>20))
 		case t.MaxLifetime > 0 && age >= t.MaxLifetime+time.Duration(i)*t.Delta:
-			m.rolling.one(i, "it has reached its age")
+			s.rolling.one(i, "it has reached its age")
 		}
 	}
-	m.idle.check(now, cpu)
+	if s.crews.current.complete() && len(s.rolling.slots) == 0 && s.idle.long(now, cpu) {
+		s.rest()
+	}
 }
