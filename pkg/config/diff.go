@@ -2,7 +2,6 @@ package config
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/pkg/config/option"
@@ -57,13 +56,12 @@ func DiffEmperor(before, after *Emperor) []Difference {
 func (t table[T]) diff(before, after []dialect.Entry) []Difference {
 	was, is := t.settings(before, false), t.settings(after, false)
 	var list []Difference
-	for o := range t.all {
+	for _, o := range t.sorted(nil) {
 		d := Difference{Option: o.Name, Change: o.Change, Old: valuesOf(was, o.Name), New: valuesOf(is, o.Name)}
 		if !slices.Equal(d.Old, d.New) || o.Repeat && len(d.Old) > 0 && t.moved(o, was, is) {
 			list = append(list, d)
 		}
 	}
-	slices.SortFunc(list, func(a, b Difference) int { return strings.Compare(a.Option, b.Option) })
 	return list
 }
 

@@ -109,9 +109,13 @@ func (t table[T]) groups() []string {
 
 // group returns the rows under one heading of the help, sorted by name.
 func (t table[T]) group(name string) []*option.Row[T] {
-	var rows []*option.Row[T]
+	return t.sorted(func(o *option.Row[T]) bool { return o.Group == name })
+}
+
+// sorted returns the rows to keep, or for nil all rows, sorted by name.
+func (t table[T]) sorted(keep func(*option.Row[T]) bool) (rows []*option.Row[T]) {
 	for o := range t.all {
-		if o.Group == name {
+		if keep == nil || keep(o) {
 			rows = append(rows, o)
 		}
 	}
