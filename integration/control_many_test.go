@@ -64,6 +64,31 @@ func TestOperatorNamesSeveral(t *testing.T) {
 	if text := w.succeed("events", "--format", "{{.Vassal}} is {{.To}}", "blog"); !strings.Contains(text, "blog.ini is running\n") {
 		t.Errorf("events by a template: %s", text)
 	}
+	if out, code := w.command("enter", "bl*", "sh", "-c", "echo inside"); code != 1 || !strings.Contains(out, `"blog.ini" has no process`) {
+		t.Errorf("code %d: %s", code, out)
+	}
+	for _, verb := range []string{"enter", "attach"} {
+		if out, code := w.command(verb, "shop-*"); code != 2 || !strings.Contains(out, verb+` takes one vassal, and "shop-*" matches 2: shop-1.ini, shop-2.ini`) {
+			t.Errorf("code %d: %s", code, out)
+		}
+	}
+	if text := w.succeed("config", "shop-*", "blog"); strings.Count(text, "uid = 4001\n") != 3 || !strings.Contains(text, "; shop-1.ini\n") {
+		t.Errorf("the options of three: %s", text)
+	}
+	var options []struct {
+		Vassal  string
+		Options []struct{ Name, Value string }
+	}
+	if _, text, _ := strings.Cut(w.succeed("config", "--json", "bl*"), "\n"); json.Unmarshal([]byte(text), &options) != nil || len(options) != 1 ||
+		options[0].Vassal != "blog.ini" || len(options[0].Options) != 3 {
+		t.Errorf("the options of a pattern as JSON: %s", text)
+	}
+	if out, code := w.command("config", "blag"); code != 4 || !strings.Contains(out, "did you mean blog.ini") {
+		t.Errorf("code %d: %s", code, out)
+	}
+	if out, code := w.command("diff", "blag"); code != 4 || strings.Count(out, "\n") != 1 {
+		t.Errorf("code %d: %s", code, out)
+	}
 	var answers []struct{ Name string }
 	if err := json.Unmarshal([]byte(w.succeed("start", "--wait", "--json", "blog", "shop-2")), &answers); err != nil || len(answers) != 2 || answers[0].Name != "blog.ini" {
 		t.Errorf("%v %+v", err, answers)

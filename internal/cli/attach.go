@@ -23,9 +23,14 @@ import (
 func attachCommand() *cobra.Command {
 	c := operate(&cobra.Command{
 		Use: "attach NAME", Short: "show the terminal of a vassal", Args: cobra.ExactArgs(1),
-		Long: "Shows the terminal of a vassal's first worker (pty-socket), which all clients share. Ctrl-] detaches.",
+		Long: "Shows the terminal of a vassal's first worker (pty-socket), which all clients share. Ctrl-] detaches.\n" +
+			"NAME may be a pattern in quotes that one vassal matches.",
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, args []string) error {
-		v, err := o.hold(ctx, args[0])
+		name, err := o.one(ctx, "attach", args[0])
+		if err != nil {
+			return err
+		}
+		v, err := o.hold(ctx, name)
 		if err != nil {
 			return err
 		}

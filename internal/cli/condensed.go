@@ -26,9 +26,9 @@ var vital = []string{"name", "state", "reason", "waits for", "error", "faulty si
 
 // Sizes of a condensed status.
 const (
-	leastRows   = 10 // of a smaller screen it fills more than one
-	wrappedRows = 4  // of a vital fact
-	lastLines   = 5  // log lines that come before details
+	leastRows   = 6 // of a smaller screen it fills more than one
+	wrappedRows = 4 // of a vital fact
+	lastLines   = 5 // log lines that come before details
 )
 
 // condensed returns the facts for a screen of this size, in their order. If they need more rows, details in

@@ -17,7 +17,7 @@ func TestCondensedStatus(t *testing.T) {
 	for i := range 30 {
 		list = append(list, fact{"log", fmt.Sprint("line", i)})
 	}
-	for _, tt := range []struct{ width, height, rows int }{{80, 23, 23}, {40, 60, 60}, {200, 12, 12}, {80, 3, 10}, {1, 1, 10}} {
+	for _, tt := range []struct{ width, height, rows int }{{80, 23, 23}, {40, 60, 60}, {200, 12, 12}, {80, 3, 6}, {40, 9, 9}, {1, 1, 6}} {
 		got := condensed(list, tt.width, tt.height)
 		if rows := rowsOf(got, tt.width); rows > tt.rows && tt.width > 20 || len(got) < 3 && tt.width > 20 {
 			t.Errorf("%dx%d: %d lines in %d rows", tt.width, tt.height, len(got), rows)

@@ -51,6 +51,9 @@ func (o *operator) compare(ctx context.Context, c *cobra.Command, words []string
 			return err
 		}
 	}
+	if single(words) {
+		return errs[0]
+	}
 	return conclude(c, names, errs, "have mistakes or could not be compared")
 }
 

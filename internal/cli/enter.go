@@ -29,10 +29,15 @@ func enterCommand() *cobra.Command {
 		Long: "Runs a shell, or CMD, in the namespaces, the root directory and the cgroup of a vassal, with the rights of its first process:\n" +
 			"user, groups, capabilities. The environment has TERM and LANG of the caller, a PATH, and HOME, USER and LOGNAME of that user.\n" +
 			"On a terminal the program gets a new terminal, which ends with it. Other input and output goes through pipes unchanged.\n" +
-			"With --root the program keeps all rights, as root of this machine, and stays outside the cgroup.\n\n" +
+			"With --root the program keeps all rights, as root of this machine, and stays outside the cgroup.\n" +
+			"NAME may be a pattern in quotes that one vassal matches.\n\n" +
 			"The exit status is the program's; " + exitTexts(firstOfShell, len(exitTable)),
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, args []string) error {
-		v, err := o.hold(ctx, args[0])
+		name, err := o.one(ctx, "enter", args[0])
+		if err != nil {
+			return err
+		}
+		v, err := o.hold(ctx, name)
 		if err != nil {
 			return err
 		}

@@ -265,7 +265,7 @@ func (l *listing) follow(ctx context.Context) error {
 	interval := max(l.watch, 100*time.Millisecond)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
-	if l.width > 0 {
+	if l.width > 0 && !dumb() {
 		var vassals []control.Vassal
 		return live(ctx, l.out, interval, 0, func(ctx context.Context, fresh bool) (_ []string, err error) {
 			if fresh {
@@ -338,15 +338,15 @@ func stateNames() (names []string) {
 var columns = []column{
 	{name: "NAME", least: 12, fair: 16},
 	{name: "STATE", state: true},
-	{name: "SINCE"},
-	{name: "PID", rank: 4},
-	{name: "USER", rank: 3},
-	{name: "RESTARTS", rank: 2},
-	{name: "GEN", rank: 8},
-	{name: "MEMORY", rank: 5},
-	{name: "TASKS", rank: 6},
-	{name: "CPU", rank: 7},
-	{name: "ADDRESS", rank: 1, least: 14, fair: 15},
+	{name: "SINCE", rank: 1},
+	{name: "PID", rank: 5},
+	{name: "USER", rank: 4},
+	{name: "RESTARTS", rank: 3},
+	{name: "GEN", rank: 9},
+	{name: "MEMORY", rank: 6},
+	{name: "TASKS", rank: 7},
+	{name: "CPU", rank: 8},
+	{name: "ADDRESS", rank: 2, least: 14, fair: 15},
 	{name: "ERROR OR STATUS", least: 18},
 }
 

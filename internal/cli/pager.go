@@ -16,7 +16,7 @@ import (
 // program that the shell cannot execute means none.
 func paged(c *cobra.Command, print func() error) error {
 	pager := pagerOf(os.LookupEnv)
-	if _, _, terminal := screen(); !terminal || pager == "" || c.OutOrStdout() != os.Stdout {
+	if _, _, terminal := screen(); !terminal || dumb() || pager == "" || c.OutOrStdout() != os.Stdout {
 		return print()
 	}
 	p := exec.Command("sh", "-c", "exec "+pager)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/control"
@@ -68,8 +69,8 @@ func isName(arg string) bool {
 func (k *checker) named(ctx context.Context, name string) error {
 	o := &operator{dir: askedRuntimeDir()}
 	e := k.emperor
-	if _, err := os.Stat(hostFile); e == nil && err == nil {
-		e, _, _ = loader().ExamineEmperor([]string{"--ini", hostFile})
+	if e == nil {
+		e = hosts()
 	}
 	var s control.Status
 	err := o.get(ctx, of(name, ""), &s)
@@ -77,10 +78,16 @@ func (k *checker) named(ctx context.Context, name string) error {
 		return coded(err)
 	}
 	path := s.Path
-	located, missing := locate(name, e)
+	var file string // in a directory of the emperor
+	if e != nil {
+		own := monitored(e)
+		if at := slices.IndexFunc(own, func(f located) bool { return f.selected(name) }); at >= 0 {
+			file = own[at].Path
+		}
+	}
 	switch {
-	case missing == nil && (path == "" || sameFile(path, located.Path)):
-		path = located.Path
+	case file != "" && (path == "" || sameFile(path, file)):
+		path = file
 	case path == "":
 		return fmt.Errorf("cannot check %q: no file, and no vassal of a running emperor or of --ini FILE", name)
 	default:

@@ -64,6 +64,18 @@ func (o *operator) names(ctx context.Context, words []string) (names []string, e
 	return unique, nil
 }
 
+// one returns the name of the single vassal that a word selects, for a command that takes one only.
+func (o *operator) one(ctx context.Context, command, word string) (string, error) {
+	names, err := o.names(ctx, []string{word})
+	if err == nil && len(names) > 1 {
+		err = exitError{fmt.Errorf("%s takes one vassal, and %q matches %d: %s", command, word, len(names), readable.Clean(strings.Join(names, ", "))), ExitUsage}
+	}
+	if err != nil {
+		return "", err
+	}
+	return names[0], nil
+}
+
 // single reports whether words name one vassal. The command then prints an object, otherwise a
 // list.
 func single(words []string) bool { return len(words) == 1 && !control.IsPattern(words[0]) }
@@ -97,6 +109,11 @@ func each[T any](o *operator, names []string, do func(o *operator, name string) 
 // all have succeeded. did completes the sentence `2 of 5 vassals …`.
 func conclude(c *cobra.Command, names []string, errs []error, did string) error {
 	failed, code := 0, 0
+	for _, err := range errs {
+		if errors.Is(err, control.ErrNoEmperor) {
+			return err // not of one vassal
+		}
+	}
 	for i, err := range errs {
 		if err == nil {
 			continue

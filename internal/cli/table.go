@@ -26,6 +26,7 @@ type column struct {
 type table struct {
 	columns []column
 	rows    [][]string
+	width   int // cells of a line; what is left after that is cut; 0: any
 }
 
 // cell returns the text of a cell without control characters. An empty cell is a dash, except in
@@ -68,7 +69,7 @@ func (t *table) excess(width int) int {
 // fit leaves out columns and cuts others until the lines fit the width; width 0 means no
 // terminal.
 func (t *table) fit(width int) {
-	if width <= 0 {
+	if t.width = width; width <= 0 {
 		return
 	}
 	for i := range t.columns { // one long name must not displace columns of all vassals
@@ -139,10 +140,17 @@ func (t *table) text(colored bool) string {
 	var b strings.Builder
 	put := func(cells func(i int) string, paint bool) {
 		var line strings.Builder
+		used := 0
 		for i, w := range widths {
 			text := cells(i)
 			room := strings.Repeat(" ", w-runewidth.StringWidth(text)) + gap
-			if paint && t.columns[i].state {
+			if t.width > 0 && used+runewidth.StringWidth(text) > t.width { // no column can give way any more
+				if used < t.width {
+					line.WriteString(runewidth.Truncate(text, t.width-used, "…"))
+				}
+				break
+			}
+			if used += w + len(gap); paint && t.columns[i].state {
 				text = paintState(text)
 			}
 			line.WriteString(text + room)
@@ -167,7 +175,7 @@ func colored(when string, terminal bool) bool {
 	case "never":
 		return false
 	}
-	return terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return terminal && os.Getenv("NO_COLOR") == "" && !dumb()
 }
 
 // Colours of ECMA-48.

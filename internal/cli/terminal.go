@@ -195,6 +195,9 @@ func fit(lines []string, width, height int) []string {
 	return lines
 }
 
+// dumb reports whether the terminal shows lines only: it has no colours, no cursor and no pager.
+func dumb() bool { return os.Getenv("TERM") == "dumb" }
+
 // screen returns the size of the terminal of standard output.
 func screen() (width, height int, terminal bool) {
 	size, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)

@@ -23,7 +23,7 @@ import (
 const topLong = `Shows the vassals with the highest processor usage first, until it is interrupted. On a terminal keys select the order:
 c (cpu), m (memory), r (restarts), s (since: the latest change first), n (name). Arrows, space and b scroll, g and G go to the first and the last
 vassal, / filters by name (enter ends the input, escape removes the filter); q ends it. Without a terminal it prints one
-snapshot after one interval; --count sets the number of snapshots, 0 means no limit. With --json, one array per line.`
+snapshot after one interval, and on a terminal without a cursor (TERM=dumb) one below the other; --count sets the number of snapshots, 0 means no limit. With --json, one array per line.`
 
 // topCommand shows the busiest vassals repeatedly.
 func topCommand() *cobra.Command {
@@ -42,7 +42,7 @@ func topCommand() *cobra.Command {
 		// Signals that end the process must restore the terminal first.
 		ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
 		defer stop()
-		if terminal && !o.asJSON {
+		if terminal && !o.asJSON && !dumb() {
 			return t.live(ctx)
 		}
 		return t.plain(ctx)
@@ -112,7 +112,11 @@ func (t *top) print(busy []busyVassal) error {
 		}
 		return err
 	}
-	_, err := fmt.Fprintln(t.out, strings.Join(topText(busy, t.sort, time.Now(), 0), "\n"))
+	width, _, terminal := screen()
+	if !terminal {
+		width = 0
+	}
+	_, err := fmt.Fprintln(t.out, strings.Join(topText(busy, t.sort, time.Now(), width), "\n"))
 	return err
 }
 

@@ -35,8 +35,8 @@ func misused(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) < len(needed):
 		return fmt.Errorf("%s: %s is missing", c.Name(), strings.TrimSuffix(needed[len(args)], "…"))
-	case len(c.ValidArgs) > 0 && len(args) == 1:
-		return fmt.Errorf("%s: %w", c.Name(), option.Unknown("shell", args[0], c.ValidArgs...))
+	case len(c.ValidArgs) > 0 && len(args) == 1: // such as a shell, or a word after net
+		return fmt.Errorf("%s: %w", c.Name(), option.Unknown("argument", args[0], c.ValidArgs...))
 	}
 	extra := args[min(len(args)-1, len(needed)+optional)]
 	if len(needed)+optional == 0 {
