@@ -23,8 +23,8 @@ import (
 func attachCommand() *cobra.Command {
 	c := operate(&cobra.Command{
 		Use: "attach NAME", Short: "show the terminal of a vassal", Args: cobra.ExactArgs(1),
-		Long: "Shows the terminal of a vassal's first worker (pty-socket), which all clients share. Ctrl-] detaches.\n" +
-			"NAME may be a pattern in quotes that one vassal matches.",
+		Long: "Connects to the terminal of a vassal's first worker (pty-socket). All clients share this terminal. Ctrl-] detaches.\n" +
+			"NAME may be a pattern in quotes that matches one vassal.",
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, args []string) error {
 		name, err := o.one(ctx, "attach", args[0])
 		if err != nil {

@@ -33,9 +33,10 @@ func checkCommand() *cobra.Command {
 	c := &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   "check [--ini FILE] FILE|DIR…", Short: "parse and check files without starting anything",
-		Long: "Parses and checks files of vassals, or all files of a directory, without starting anything. An emperor's own file is\n" +
-			"checked with the vassals of its directories. Without --ini the namespaces come from the running emperor, or else from\n" +
-			"/etc/emperor.ini. With --security FILE can also be the name of a vassal: a running one is examined in /proc.\n" +
+		Long: "Parses and checks files of vassals, or all files of a directory, without starting anything.\n" +
+			"For an emperor's own file it also checks the vassals in its directories.\n" +
+			"Without --ini the namespaces come from the running emperor, or else from /etc/emperor.ini.\n" +
+			"With --security, FILE can also be the name of a running vassal, which is examined in /proc.\n" +
 			"Exit status: 0: no mistakes; 1: mistakes; 2: the check failed.",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 && ini == "" {

@@ -192,7 +192,7 @@ func completionCommand() *cobra.Command {
 	c := &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   "completion [--program vassal] bash|zsh|fish", Short: "print a script that completes options and commands",
-		Long: "Prints a script that completes options and commands in a shell, to be sourced or installed, such as\n" +
+		Long: "Prints a script that completes options and commands in a shell. Source the script or install it, for example with\n" +
 			"  emperor completion bash >/etc/bash_completion.d/emperor\n" +
 			"  emperor completion --program vassal bash >/etc/bash_completion.d/vassal",
 		ValidArgs: optiondocs.Shells(), Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),

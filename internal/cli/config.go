@@ -28,9 +28,10 @@ func configCommand() *cobra.Command {
 	var all bool
 	c := operate(&cobra.Command{
 		Use: "config [--ini FILE] NAME|FILE…", Short: "print the effective configuration, with the origin of each option",
-		Long: "Prints the effective options of vassals, or of an emperor's own file, and the origin of each. NAME is a vassal, with or without its\n" +
-			"extension, or a pattern in quotes: of the emperor whose file --ini names, or else of the running emperor. Its templates and its rules\n" +
-			"for tenants count when --ini, or else " + hostFile + ", is its file.",
+		Long: "Prints the effective options of vassals, or of an emperor's own file, and the origin of each option.\n" +
+			"NAME is a vassal, with or without its extension, or a pattern in quotes. It is a vassal of the emperor whose file --ini\n" +
+			"names, or else of the running emperor. The emperor's templates and rules for tenants apply only if --ini, or else\n" +
+			hostFile + ", is the file of this emperor.",
 		Args: cobra.MinimumNArgs(1),
 	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
 		found, err := locate(ctx, o, words, ini)

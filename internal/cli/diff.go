@@ -16,9 +16,9 @@ import (
 func diffCommand() *cobra.Command {
 	return operate(&cobra.Command{
 		Use: "diff NAME…", Short: "compare a running vassal with its file", Args: cobra.MinimumNArgs(1),
-		Long: "Prints the options in which the configuration in effect and the file differ, and how a reload takes each of them over:\n" +
-			"live, in the running process, or by a new process. A difference is seen after a mistake in the file, or while a change waits.\n" +
-			"The command exits with 1 when the file has a mistake." + namesHelp,
+		Long: "Prints the options that differ between the running configuration and the file, and how a reload would apply each of\n" +
+			"them: live, in the running process, or with a new process. There are differences after a mistake in the file, or while a\n" +
+			"change waits. The command exits with 1 if the file has a mistake." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		return o.compare(ctx, c, args, differences)
 	})

@@ -26,11 +26,12 @@ func enterCommand() *cobra.Command {
 	asRoot := false
 	c := operate(&cobra.Command{
 		Use: "enter NAME [CMD ARGS…]", Aliases: []string{"exec"}, Short: "run a shell or a program in a vassal, as its user", Args: cobra.MinimumNArgs(1),
-		Long: "Runs a shell, or CMD, in the namespaces, the root directory and the cgroup of a vassal, with the rights of its first process:\n" +
-			"user, groups, capabilities. The environment has TERM and LANG of the caller, a PATH, and HOME, USER and LOGNAME of that user.\n" +
-			"On a terminal the program gets a new terminal, which ends with it. Other input and output goes through pipes unchanged.\n" +
+		Long: "Runs a shell, or CMD, in the namespaces, the root directory and the cgroup of a vassal. It has the rights of the vassal's\n" +
+			"first process: user, groups and capabilities. Its environment contains TERM and LANG of the caller, a PATH, and HOME, USER\n" +
+			"and LOGNAME of that user. On a terminal the program gets a new terminal, which ends with it. Other input and output goes\n" +
+			"through pipes unchanged.\n" +
 			"With --root the program keeps all rights, as root of this machine, and stays outside the cgroup.\n" +
-			"NAME may be a pattern in quotes that one vassal matches.\n\n" +
+			"NAME may be a pattern in quotes that matches one vassal.\n\n" +
 			"The exit status is the program's; " + exitTexts(firstOfShell, len(exitTable)),
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, args []string) error {
 		name, err := o.one(ctx, "enter", args[0])

@@ -26,9 +26,10 @@ func eventsCommand() *cobra.Command {
 	most := -1
 	c := operate(&cobra.Command{
 		Use: "events [--follow] [NAME…]", Short: "print past events of vassals, and follow new ones", Args: cobra.ArbitraryArgs,
-		Long: "Prints past events of the named vassals, or of all: transitions between states (listed in docs/states.md), hooks that\n" +
-			"ran, reloads with the reason of a failure, fallbacks, status messages. With -o json, one object per line; with --format, a line\n" +
-			"of the template for each, such as '{{.Vassal}} {{.To}}'. Its fields: Time Vassal What From To Generation PID Config Text Lost." + namesHelp,
+		Long: "Prints past events of the named vassals, or of all vassals: transitions between states (see docs/states.md), hooks, reloads\n" +
+			"with the reason of a failure, fallbacks and status messages.\n" +
+			"With -o json it prints one object per line. With --format it prints one line per event by a template, such as\n" +
+			"'{{.Vassal}} {{.To}}'. The fields are Time, Vassal, What, From, To, Generation, PID, Config, Text and Lost." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
 		if err := errors.Join(checkPatterns(words), form.choose(o, "events"), format.choose(o)); err != nil {
 			return err

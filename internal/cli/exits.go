@@ -20,9 +20,9 @@ const (
 // exitTable explains the exit codes, for the help, the manual page and docs/control.md.
 var exitTable = []optiondocs.Exit{
 	{Code: "0", Meaning: "success", More: "check: no mistakes; the emperor: stopped as asked"},
-	{Code: "1", Meaning: "the operation failed", More: "check, config: mistakes; net check: differences; wait: the time is over; several " +
+	{Code: "1", Meaning: "the operation failed", More: "check, config: mistakes; net check: differences; wait: timeout; several " +
 		"names: failures of different kinds"},
-	{Code: "2", Meaning: "usage error", More: "the command line, or the emperor's own file, is wrong"},
+	{Code: "2", Meaning: "usage error", More: "an error in the command line or in the emperor's own file"},
 	{Code: "3", Meaning: "cannot connect to an emperor", More: "or no answer for five seconds"},
 	{Code: "4", Meaning: "no such vassal", More: "several names: only names were wrong"},
 	{Code: "126", Meaning: "the program cannot be executed", More: "enter"},

@@ -29,10 +29,10 @@ func listCommand() *cobra.Command {
 	l := &listing{sort: "name", watch: 0}
 	c := operate(&cobra.Command{
 		Use: "list [NAME…]", Aliases: []string{"ls", "ps"}, Short: "print a line for each vassal", Args: cobra.ArbitraryArgs,
-		Long: "Prints a line for each vassal: its state and the time since it changed, pid and user of its first process, number of restarts,\n" +
-			"generation, memory and tasks with their limits, processor time, address and last error. On a terminal columns are left out, and names and\n" +
-			"errors are shortened, until a line fits; --wide prevents that, and adds the owner of the file and the limits that were met.\n" +
-			"In a pipe the output is complete." + namesHelp,
+		Long: "Prints a line for each vassal: state and its duration, pid and user of the first process, number of restarts, generation,\n" +
+			"memory and tasks with their limits, processor time, address and last error.\n" +
+			"On a terminal each line fits the width: columns are left out, and names and errors are shortened. --wide prints everything,\n" +
+			"and adds the owner of the file and the limits that were reached. In a pipe the output is complete." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
 		if err := l.prepare(o, c, words); err != nil {
 			return err

@@ -24,9 +24,9 @@ func logsCommand() *cobra.Command {
 	l := &logging{most: 100, level: "debug"}
 	c := operate(&cobra.Command{
 		Use: "logs [NAME…]", Short: "print the last output of vassals, and follow it", Args: cobra.ArbitraryArgs,
-		Long: "Prints the last lines of output of a vassal, whatever log they went to. Lines of several vassals, or of all when NAME is missing,\n" +
-			"are sorted by time and begin with the name. The emperor keeps 256 lines or 32 kB of each vassal. With -o json, one object per line.\n" +
-			"On a terminal $EMPEROR_PAGER, $PAGER or less shows them (EMPEROR_PAGER=cat: none)." + namesHelp,
+		Long: "Prints the last lines of output of the named vassals, or of all vassals, wherever their log is. Lines of several vassals are\n" +
+			"sorted by time and begin with the name. The emperor keeps 256 lines or 32 kB of each vassal.\n" +
+			"With -o json it prints one object per line. On a terminal it uses $EMPEROR_PAGER, $PAGER or less (EMPEROR_PAGER=cat: none)." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
 		if l.follow {
 			return l.run(ctx, o, c, words)

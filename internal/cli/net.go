@@ -22,10 +22,11 @@ func netCommand() *cobra.Command {
 	var dry bool
 	c := operate(&cobra.Command{
 		Use: "net ls|check|gc|down", Short: "show, check and clean up the built-in network",
-		Long: "ls prints a line for each connected vassal. check compares the connections with the links, routes and rules in the kernel,\n" +
-			"and exits with 1 when they differ. gc deletes links, routes, parts of the policy and leases of the emperor that no vassal\n" +
-			"has; --dry-run prints them only. Without a running emperor, check and gc are about all that a killed one has left, and gc\n" +
-			"deletes the leases that one has kept when it stopped, too. down is gc, and fails when an emperor runs.",
+		Long: "ls prints a line for each connected vassal.\n" +
+			"check compares the network of the vassals with the links, routes and rules in the kernel, and exits with 1 if they differ.\n" +
+			"gc deletes links, routes, filter rules and leases of the emperor that belong to no vassal. --dry-run only prints them.\n" +
+			"Without a running emperor, check and gc use the records of the last one. gc then deletes everything that it left, including\n" +
+			"the leases of an emperor that has stopped. down is the same as gc, but fails if an emperor runs.",
 		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"ls", "check", "gc", "down"},
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		switch args[0] {

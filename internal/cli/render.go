@@ -24,13 +24,16 @@ func renderCommand() *cobra.Command {
 	r := &rendering{}
 	c := operate(&cobra.Command{
 		Use: "render [--follow] [--run COMMAND] TEMPLATE FILE", Short: "write a configuration that names the vassals, from a template", Args: cobra.ExactArgs(2),
-		Long: "Fills TEMPLATE (Go's text/template) with the vassals and writes the result to FILE, in one step, when that changes its\n" +
-			"content. --run names a command of the shell that follows a change, such as the reload of a web server; when it fails, FILE gets its former content\n" +
-			"back. With --follow the command writes FILE again when vassals change, until it is stopped, and waits for an\n" +
-			"emperor that is started again.\n\n" +
-			"The template has .Vassals, a list by name. Each has .Name, .Host (without the extension), .State, .Running, .Wanted (it should run, so\n" +
-			"that a restart changes nothing), .Address and .Address6 (of the built-in network; empty: none), .Published (a list), .UID and .Attributes (of emperor-collect-attr).\n" +
-			"Vassals whose names or attributes have other characters than letters, digits and ._:/@- are left out, with a warning.",
+		Long: "Fills TEMPLATE (Go's text/template) with the vassals. If the result differs from the content of FILE, the command replaces\n" +
+			"FILE in one step. --run is a shell command to run after each change, such as the reload of a web server. If it fails, FILE\n" +
+			"gets its former content back. With --follow the command repeats this whenever vassals change, until it is stopped. It also\n" +
+			"waits for an emperor that restarts.\n" +
+			"\n" +
+			"The template has .Vassals, a list sorted by name. Each vassal has these fields: .Name, .Host (the name without extension),\n" +
+			".State, .Running, .Wanted (it should run, so a restart changes nothing), .Address and .Address6 (of the built-in network, or\n" +
+			"empty), .Published (a list), .UID and .Attributes (of emperor-collect-attr).\n" +
+			"A vassal is left out, with a warning, if its name or an attribute contains characters other than letters, digits and\n" +
+			"._:/@-.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		r.operator, r.command, r.template, r.file = o, c, args[0], args[1]
 		if r.follow {

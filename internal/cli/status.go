@@ -25,9 +25,9 @@ func statusCommand() *cobra.Command {
 	var r reporting
 	c := operate(&cobra.Command{
 		Use: "status [NAME…]", Short: "show everything about vassals, or the emperor", Args: cobra.ArbitraryArgs,
-		Long: "Shows everything about a vassal, with its last exits and the last lines it printed; without NAME, about the emperor.\n" +
-			"On a terminal the most important lines of each fill at most one screen; --all prints the others too. In a pipe the output is\n" +
-			"complete. With -o json, one name gives an object, several names or a pattern an array." + namesHelp,
+		Long: "Prints everything about a vassal, with its last exits and log lines. Without NAME it prints everything about the emperor.\n" +
+			"On a terminal it prints the most important lines, at most one screen for each vassal; --all prints all lines. In a pipe the\n" +
+			"output is complete. With -o json, one name gives an object, and several names or a pattern give an array." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
 		if err := r.form.choose(o, "status"); err != nil {
 			return err

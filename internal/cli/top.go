@@ -20,10 +20,15 @@ import (
 )
 
 // topLong explains the command.
-const topLong = `Shows the vassals with the highest processor usage first, until it is interrupted. On a terminal keys select the order:
-c (cpu), m (memory), r (restarts), s (since: the latest change first), n (name). Arrows, space and b scroll, g and G go to the first and the last
-vassal, / filters by name (enter ends the input, escape removes the filter); q ends it. Without a terminal it prints one
-snapshot after one interval, and on a terminal without a cursor (TERM=dumb) one below the other; --count sets the number of snapshots, 0 means no limit. With --json, one array per line.`
+const topLong = `Shows the vassals with the highest processor usage first, until it is interrupted. Keys on a terminal:
+  c m r s n       sort by cpu, memory, restarts, since (latest first) or name
+  arrows space b  scroll
+  g G             go to the first or the last vassal
+  /               filter by name; enter ends the input, escape removes the filter
+  q               quit
+Without a terminal it prints one snapshot after one interval. On a terminal without a cursor
+(TERM=dumb) it prints one snapshot below the other. --count sets the number of snapshots, and 0 means no limit.
+With --json it prints one array per line.`
 
 // topCommand shows the busiest vassals repeatedly.
 func topCommand() *cobra.Command {

@@ -17,9 +17,10 @@ import (
 func verbCommands() []*cobra.Command {
 	return []*cobra.Command{
 		reloadCommand(),
-		verbCommand(emperor.Reset, "forget a vassal's failures and end its backoff", ""),
-		verbCommand(emperor.Restart, "give a vassal a new process",
-			"Stops the vassal and starts it again with the newest configuration. If that has a mistake, the command fails and the vassal keeps running."),
+		verbCommand(emperor.Reset, "forget a vassal's failures and end its backoff",
+			"Forgets the failures of a vassal. If the vassal waits for its next launch, it starts now."),
+		verbCommand(emperor.Restart, "restart a vassal with a new process",
+			"Stops the vassal and starts it again with the newest configuration. If the file has a mistake, the command fails and the vassal keeps running."),
 		verbCommand(emperor.Start, "start a vassal now", "Starts a vassal that was stopped, or that waits before its next launch."),
 		verbCommand(emperor.Stop, "stop a vassal until it is started", "Stops a vassal. It stays stopped until it is started, even when its configuration changes."),
 	}
@@ -43,10 +44,12 @@ func reloadCommand() *cobra.Command {
 	var wait, all, dry bool
 	c := operate(&cobra.Command{
 		Use: "reload [--wait|--dry-run] NAME…|--all", Short: "reload a vassal, or all, with the newest configuration",
-		Long: "Reloads a vassal in place: its process, namespaces and sockets stay; its workers are replaced.\n" +
-			"With --wait the command waits until the reload has ended, and prints its result. With --all every vassal is reloaded, even\n" +
-			"when one fails; the command prints each result and exits with 1 when one has failed. With --dry-run nothing is reloaded: the\n" +
-			"command prints the changes that a reload would make, and how, and exits with 1 when a file has a mistake.",
+		Long: "Reloads a vassal with the newest configuration. Its process, namespaces and sockets stay, and its workers are replaced. If\n" +
+			"a changed option needs a new process, the vassal gets one.\n" +
+			"With --wait the command waits until the reload has ended, and prints its result.\n" +
+			"With --all it reloads every vassal, even if one fails. It prints each result and exits with 1 if one has failed.\n" +
+			"With --dry-run it reloads nothing, but prints the changes of a reload, and how they would be applied. It exits with 1 if a\n" +
+			"file has a mistake.",
 		Args: cobra.ArbitraryArgs,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		switch {
@@ -213,7 +216,7 @@ func killCommand() *cobra.Command {
 	var sig string
 	c := operate(&cobra.Command{
 		Use: "kill [--signal SIGNAL] NAME…", Short: "send a signal to a vassal's first process", Args: cobra.MinimumNArgs(1),
-		Long: "Sends a signal to a vassal's first process. The emperor restarts a vassal that dies by the signal; use stop to end a vassal." + namesHelp,
+		Long: "Sends a signal to a vassal's first process. If the vassal ends by the signal, the emperor restarts it. Use stop to end it." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		if !single(args) {
 			names, err := o.names(ctx, args)
@@ -243,7 +246,7 @@ func killCommand() *cobra.Command {
 func rescanCommand() *cobra.Command {
 	return operate(&cobra.Command{
 		Use: "rescan", Short: "rescan the monitored directories now", Args: cobra.NoArgs,
-		Long: "Makes the emperor rescan its directories now, for file systems that do not report changes.",
+		Long: "Makes the emperor rescan its directories now. This is necessary only for file systems that do not report changes.",
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, _ []string) error {
 		return o.post(ctx, "/rescan", &struct{}{})
 	})
@@ -252,8 +255,8 @@ func rescanCommand() *cobra.Command {
 // reopenCommand opens the log files again.
 func reopenCommand() *cobra.Command {
 	return operate(&cobra.Command{
-		Use: "reopen-logs", Short: "open the log files of vassals again", Args: cobra.NoArgs,
-		Long: "Opens the log files of vassals again, for a postrotate script. The emperor also detects a renamed file without it.",
+		Use: "reopen-logs", Short: "reopen the log files of vassals", Args: cobra.NoArgs,
+		Long: "Opens the log files of vassals again, for a postrotate script. The emperor also detects a renamed file by itself.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, _ []string) error {
 		var r control.Reopened
 		if err := o.post(ctx, "/reopen-logs", &r); err != nil {

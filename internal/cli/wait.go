@@ -23,8 +23,9 @@ func waitCommand() *cobra.Command {
 	goal, timeout := "running", time.Minute
 	c := operate(&cobra.Command{
 		Use: "wait [--for running|gone] NAME…", Short: "wait until vassals run, or are gone", Args: cobra.MinimumNArgs(1),
-		Long: "Waits until every vassal runs, also one whose file appears later, or until all are gone. A pattern in quotes, such as 'shop-*',\n" +
-			"selects the present vassals. After the timeout the command exits with 1 and prints each vassal that is missing, with its error.",
+		Long: "Waits until every named vassal runs, or is gone. It also waits for a vassal whose file does not exist yet. A pattern in quotes,\n" +
+			"such as 'shop-*', selects the present vassals. After the timeout the command exits with 1 and prints each vassal that is\n" +
+			"missing, with its error.",
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, words []string) error {
 		if !slices.Contains(goals, goal) {
 			return exitError{fmt.Errorf("wait: --for: %q is none of %s", goal, strings.Join(goals, ", ")), ExitUsage}
