@@ -125,13 +125,15 @@ func locate(ctx context.Context, o *operator, words []string, ini string) (found
 		if known == nil && e != nil {
 			known = monitored(e)
 		} else if known == nil {
-			if known, err = running(ctx, o); err != nil {
+			if known, err = running(ctx, o); errors.Is(err, control.ErrNoEmperor) {
+				return nil, fmt.Errorf("no file %q (give --ini FILE to find a vassal by its name), and %w", word, err)
+			} else if err != nil {
 				return nil, err
 			}
 		}
 		chosen := slices.DeleteFunc(slices.Clone(known), func(f located) bool { return !f.selected(word) })
 		if len(chosen) == 0 {
-			return nil, unlocated(word, known)
+			return nil, unlocated(word, known, e)
 		}
 		found = append(found, chosen...)
 	}
@@ -144,16 +146,21 @@ func (f located) selected(word string) bool {
 	return control.Selects(word, base) || !control.IsPattern(word) && strings.TrimSuffix(base, filepath.Ext(base)) == word
 }
 
-// unlocated is the error for a word that selects no vassal.
-func unlocated(word string, known []located) error {
+// unlocated is the error for a word that selects no vassal: in the directories of the emperor, or, with a nil one,
+// of the running emperor.
+func unlocated(word string, known []located, e *config.Emperor) error {
+	place := ""
+	if e != nil {
+		place = " in " + strings.Join(e.Monitors, ", ")
+	}
 	if control.IsPattern(word) {
-		return exitError{fmt.Errorf("no vassal matches %q", word), exitUnknown}
+		return exitError{fmt.Errorf("no vassal%s matches %q", place, word), exitUnknown}
 	}
 	var names []string
 	for _, f := range known {
 		names = append(names, filepath.Base(f.Path))
 	}
-	return &control.Error{Message: fmt.Sprintf("there is no vassal and no file %q", word), Near: control.Similar(word, names), Code: http.StatusNotFound}
+	return &control.Error{Message: fmt.Sprintf("there is no file and no vassal %q%s", word, place), Near: control.Similar(word, names), Code: http.StatusNotFound}
 }
 
 // monitored returns the files in the directories of an emperor.
