@@ -2,7 +2,6 @@
 package suggest
 
 import (
-	"cmp"
 	"iter"
 	"math/bits"
 	"slices"
@@ -25,11 +24,7 @@ func Near(word string, names iter.Seq[string]) []string {
 	if limit == 0 || len(word) > Longest {
 		return nil
 	}
-	type near struct {
-		name     string
-		distance int
-	}
-	var found []near
+	found := make([][]string, limit+1) // by distance
 	letters := Letters(word)
 	for name := range names {
 		longer := len(name) - len(word)
@@ -38,16 +33,12 @@ func Near(word string, names iter.Seq[string]) []string {
 			continue
 		}
 		d := Distance(word, name)
-		if d <= limit && !slices.ContainsFunc(found, func(n near) bool { return n.name == name }) {
-			found = append(found, near{name, d})
+		if d <= limit && !slices.Contains(found[d], name) {
+			found[d] = append(found[d], name)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b near) int { return cmp.Compare(a.distance, b.distance) })
-	var best []string
-	for _, n := range found[:min(len(found), Most)] {
-		best = append(best, n.name)
-	}
-	return best
+	best := slices.Concat(found...)
+	return best[:min(len(best), Most)]
 }
 
 // Limit returns the largest distance at which another word resembles this one.

@@ -116,10 +116,10 @@ func (t table[T]) group(name string) []*option.Row[T] {
 func (t table[T]) sorted(keep func(*option.Row[T]) bool) (rows []*option.Row[T]) {
 	for o := range t.all {
 		if keep == nil || keep(o) {
-			rows = append(rows, o)
+			at, _ := slices.BinarySearchFunc(rows, o.Name, func(o *option.Row[T], name string) int { return strings.Compare(o.Name, name) })
+			rows = slices.Insert(rows, at, o)
 		}
 	}
-	slices.SortFunc(rows, func(a, b *option.Row[T]) int { return strings.Compare(a.Name, b.Name) })
 	return rows
 }
 

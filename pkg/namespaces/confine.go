@@ -1,7 +1,6 @@
 package namespaces
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -213,11 +212,9 @@ func (l *Limits) translate(pid int) error {
 
 // mappedID looks up an outside id in a map of user_namespaces(7).
 func mappedID(text string, id uint32) (uint32, error) {
-	lines := bufio.NewScanner(strings.NewReader(text))
-	for lines.Scan() {
-		f := parseList(lines.Text())
-		if len(f) == 3 && id >= f[1] && id-f[1] < f[2] {
-			return f[0] + id - f[1], nil
+	for _, m := range parseIDMap(text) {
+		if d := int(id) - m.HostID; d >= 0 && d < m.Size {
+			return uint32(m.ContainerID + d), nil //nolint:gosec // the kernel's ids have 32 bits
 		}
 	}
 	return 0, fmt.Errorf("id %d is not mapped in the user namespace", id)

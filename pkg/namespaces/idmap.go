@@ -118,10 +118,20 @@ func MappedRanges() ([]IDRange, error) {
 
 // outside returns the ranges of host ids in a map of user_namespaces(7).
 func outside(text string) (ranges []IDRange) {
-	for line := range strings.Lines(text) {
-		if f := parseList(line); len(f) == 3 && f[2] > 1 {
-			ranges = append(ranges, IDRange{f[1], f[2]})
+	for _, m := range parseIDMap(text) {
+		if m.Size > 1 {
+			ranges = append(ranges, IDRange{uint32(m.HostID), uint32(m.Size)}) //nolint:gosec // the kernel's ids have 32 bits
 		}
 	}
 	return ranges
+}
+
+// parseIDMap returns the lines of a map of user_namespaces(7).
+func parseIDMap(text string) (maps []syscall.SysProcIDMap) {
+	for line := range strings.Lines(text) {
+		if f := parseList(line); len(f) == 3 {
+			maps = append(maps, syscall.SysProcIDMap{ContainerID: int(f[0]), HostID: int(f[1]), Size: int(f[2])})
+		}
+	}
+	return maps
 }

@@ -218,13 +218,12 @@ func identity(file string) ([]syscall.SysProcIDMap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot map ids: %w", err)
 	}
-	var maps []syscall.SysProcIDMap
-	for line := range strings.Lines(string(text)) {
-		var inside, outside, size int
-		if _, err := fmt.Sscan(line, &inside, &outside, &size); err != nil {
-			return nil, fmt.Errorf("cannot map ids: %s: %w", file, err)
-		}
-		maps = append(maps, syscall.SysProcIDMap{ContainerID: inside, HostID: inside, Size: size})
+	maps := parseIDMap(string(text))
+	if len(maps) == 0 {
+		return nil, fmt.Errorf("cannot map ids: %s has none", file)
+	}
+	for i := range maps {
+		maps[i].HostID = maps[i].ContainerID
 	}
 	return maps, nil
 }

@@ -2,9 +2,12 @@ package bootlist
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -28,15 +31,17 @@ func leaveOut(kept ...[]byte) error {
 		return nil
 	}
 	for line := range bytes.Lines(text) {
-		var low, high uintptr
-		var mode string
-		if _, err := fmt.Sscanf(string(line), "%x-%x %s", &low, &high, &mode); err != nil {
+		place, rest, _ := strings.Cut(string(line), " ")
+		from, to, _ := strings.Cut(place, "-")
+		low, err := strconv.ParseUint(from, 16, 64)
+		high, errTo := strconv.ParseUint(to, 16, 64)
+		if err := cmp.Or(err, errTo); err != nil {
 			return fmt.Errorf("cannot read a line of /proc/self/maps: %w", err)
 		}
-		if mode != "rw-p" {
+		if !strings.HasPrefix(rest, "rw-p ") {
 			continue
 		}
-		if err := advise(low, high, unix.MADV_DONTFORK); err != nil {
+		if err := advise(uintptr(low), uintptr(high), unix.MADV_DONTFORK); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,7 @@ func (p *pool) all() []*worker {
 	for _, w := range p.living {
 		list = append(list, w)
 	}
-	slices.SortFunc(list, func(a, b *worker) int { return int(a.id) - int(b.id) })
+	slices.SortStableFunc(list, func(a, b *worker) int { return int(a.id) - int(b.id) })
 	return list
 }
 
