@@ -22,9 +22,11 @@ type Figures struct {
 	// Structs have the number of fields of each struct type, with the promoted fields of embedded
 	// structs of the same package, and Methods the number of methods of each type, sorted by value.
 	Structs, Methods []Figure
-	// Exported counts exported names of package level and methods, Documented the ones with
-	// a comment, and Interfaces the interface types with a name.
-	Exported, Documented, Interfaces int
+	// Exported counts exported names of package level and methods, and Interfaces the interface types
+	// with a name. Undocumented are the exported names without a comment, each with its file;
+	// methods of the standard library's interfaces need none.
+	Exported, Interfaces int
+	Undocumented         []string
 }
 
 // Figure is one measured subject.
@@ -94,7 +96,7 @@ func (f *Figures) file(short string, set *token.FileSet, file *ast.File, methods
 			if of := receiver(d); of != "" {
 				methods[filepath.Dir(short)+"."+of]++
 			}
-			f.export(d.Name, d.Doc)
+			f.export(short, d.Name, d.Doc)
 		case *ast.GenDecl:
 			f.declaration(short, d, structs)
 		}
@@ -106,7 +108,7 @@ func (f *Figures) declaration(path string, d *ast.GenDecl, structs map[string]*a
 	for _, spec := range d.Specs {
 		switch s := spec.(type) {
 		case *ast.TypeSpec:
-			f.export(s.Name, s.Doc, d.Doc)
+			f.export(path, s.Name, s.Doc, d.Doc)
 			switch t := s.Type.(type) {
 			case *ast.InterfaceType:
 				f.Interfaces++
@@ -115,7 +117,7 @@ func (f *Figures) declaration(path string, d *ast.GenDecl, structs map[string]*a
 			}
 		case *ast.ValueSpec:
 			for _, name := range s.Names {
-				f.export(name, s.Doc, s.Comment, d.Doc)
+				f.export(path, name, s.Doc, s.Comment, d.Doc)
 			}
 		}
 	}
@@ -144,13 +146,17 @@ func fields(name string, t *ast.StructType, structs map[string]*ast.StructType) 
 	return n
 }
 
-func (f *Figures) export(name *ast.Ident, docs ...*ast.CommentGroup) {
+// conventional are methods that interfaces of the standard library document, as golint had them.
+var conventional = map[string]bool{"Error": true, "Unwrap": true, "String": true, "Read": true, "Write": true, "ServeHTTP": true}
+
+// export counts an exported name, and lists it when it has no comment.
+func (f *Figures) export(path string, name *ast.Ident, docs ...*ast.CommentGroup) {
 	if !name.IsExported() {
 		return
 	}
 	f.Exported++
-	if slices.ContainsFunc(docs, func(c *ast.CommentGroup) bool { return c != nil }) {
-		f.Documented++
+	if !conventional[name.Name] && !slices.ContainsFunc(docs, func(c *ast.CommentGroup) bool { return c != nil }) {
+		f.Undocumented = append(f.Undocumented, path+": "+name.Name)
 	}
 }
 

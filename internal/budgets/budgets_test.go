@@ -39,6 +39,9 @@ func TestBudgets(t *testing.T) {
 			t.Errorf("%s has %d fields, more than 20: group them by subject", x.Name, x.Value)
 		}
 	}
+	for _, name := range f.Undocumented {
+		t.Errorf("%s has no comment", name)
+	}
 	for _, x := range Above(f.Methods, 40) {
 		t.Errorf("%s has %d methods, more than 40: divide it by subject", x.Name, x.Value)
 	}
@@ -84,7 +87,7 @@ func TestTable(t *testing.T) {
 		}
 		f := measured(t, dir)
 		t.Logf("| %s | %.1fk | %s | %s | %d | %d, %d | %d | %s |", dir, float64(f.Lines)/1000, Spread(f.Files), Spread(f.Functions), len(Above(f.Functions, 82)),
-			f.Exported, 100*f.Documented/max(1, f.Exported), f.Interfaces, Spread(f.Complexity))
+			f.Exported, 100*(f.Exported-len(f.Undocumented))/max(1, f.Exported), f.Interfaces, Spread(f.Complexity))
 	}
 	f := measured(t, ".")
 	for _, list := range [][]Figure{f.Structs, f.Methods, f.Files} {

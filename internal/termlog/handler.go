@@ -56,8 +56,10 @@ type handler struct {
 	group   string // "a.b."
 }
 
+// Enabled reports whether a record of a level is written.
 func (h *handler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.options.Level.Level() }
 
+// WithGroup returns a handler that writes the name before the keys of later attributes.
 func (h *handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
@@ -67,6 +69,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &n
 }
 
+// WithAttrs returns a handler that adds the attributes, which are formatted once, to each line.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	n := *h
 	var b strings.Builder
@@ -78,6 +81,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &n
 }
 
+// Handle writes a record as one line, in one call.
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	line := *h // the prefix may come from the record
 	var attrs strings.Builder
