@@ -80,10 +80,10 @@ integration: build ## stories in real namespaces, as root, against bin/
 	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 15m -parallel 8 ./integration/...
 
 .PHONY: soak
-soak: build ## long tests: all recipes of docs/programs.md, and 10,000 cycles and 400 kills of the network, 100,000 flips of a tenant's file, 600 mounts against 40,000 exchanges of a path, as root
+soak: build ## long tests: all recipes of docs/programs.md, and 10,000 cycles and 400 kills of the network, 100,000 flips of a tenant's file, 2,000,000 requests over reloads, 600 mounts against 40,000 exchanges of a path, as root
 	EMPEROR_SOAK=1 $(GO) test -v -count=1 -timeout 60m -run 'TestRandomCycles|TestKilledAtEachStep' ./pkg/network
 	EMPEROR_SOAK=1 $(GO) test -v -count=1 -timeout 60m -run 'TestPlacesAgainstSwaps' ./pkg/namespaces
-	EMPEROR_SOAK=1 EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -v -count=1 -timeout 60m -parallel 4 -run 'TestRecipe|TestNetworkAfterKillsAtAnyTime|TestFlips|TestOwnFileSystem' ./integration/
+	EMPEROR_SOAK=1 EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -v -count=1 -timeout 60m -parallel 4 -run 'TestRecipe|TestNetworkAfterKillsAtAnyTime|TestFlips|TestOwnFileSystem|TestRequestsOverReloads' ./integration/
 
 .PHONY: bench
 bench: build ## measures, in the same run as uWSGI's Emperor

@@ -38,6 +38,7 @@ var roles = map[string]func() error{
 	"intruder":    intruder,
 	"web":         web,
 	"clients":     clients,
+	"askers":      askers,
 }
 
 func TestMain(m *testing.M) {

@@ -97,7 +97,7 @@ var dishes = map[string]dish{
 	"nginx":                       {program: "nginx"},
 	"HAProxy":                     {program: "haproxy"},
 	"lighttpd":                    {program: "lighttpd"},
-	"Gunicorn":                    {program: "gunicorn", broken: [2]string{"wsgi:app", "nothere:app"}, lost: 1}, // requests that a worker has accepted and not read
+	"Gunicorn":                    {program: "gunicorn", broken: [2]string{"wsgi:app", "nothere:app"}, lost: 1},                               // requests that a worker has accepted and not read
 	"Uvicorn":                     {program: "/usr/lib/python3/dist-packages/uvicorn", broken: [2]string{"asgi:app", "nothere:app"}, lost: 4}, // as many as there are clients: it closes accepted connections without a request
 	"Node.js":                     {program: "node", large: true},
 	"Puma":                        {program: "puma", large: true},
