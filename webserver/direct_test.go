@@ -19,7 +19,7 @@ import (
 )
 
 // directOptions serve a tree by all that files know: an index, a twin, an expiry, another header.
-func directOptions(t *testing.T) serving.Options {
+func directOptions(t testing.TB) serving.Options {
 	t.Helper()
 	dir := tree(t, map[string]string{
 		"index.html": "<p>index", "a.txt": "text", "a.txt.gz": "not really", "empty": "", "dir/index.html": "<p>dir", "no/dir": "x", "large.bin": strings.Repeat("0123456789abcdef", 16<<10),

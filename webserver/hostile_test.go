@@ -120,7 +120,7 @@ func (s *short) Accept() (net.Conn, error) {
 
 // h2 is an HTTP/2 client that sends arbitrary frames (RFC 9113).
 type h2 struct {
-	t  *testing.T
+	t  testing.TB
 	c  net.Conn
 	in *bufio.Reader
 }

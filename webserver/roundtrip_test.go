@@ -17,7 +17,7 @@ import (
 )
 
 // listening is a server that answers each connection by a function, and closes it then.
-func listening(t *testing.T, network string, answer func(c net.Conn)) (address string) {
+func listening(t testing.TB, network string, answer func(c net.Conn)) (address string) {
 	t.Helper()
 	at := "127.0.0.1:0"
 	if network == "unix" {

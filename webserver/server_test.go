@@ -44,7 +44,7 @@ func (r *recorder) String() string {
 
 // running is a server under test.
 type running struct {
-	t      *testing.T
+	t      testing.TB
 	addr   map[string]string // by socket name
 	access *recorder
 	log    *recorder
@@ -54,12 +54,12 @@ type running struct {
 }
 
 // start serves the options on loopback sockets until the test ends.
-func start(t *testing.T, o serving.Options, names ...string) *running {
+func start(t testing.TB, o serving.Options, names ...string) *running {
 	t.Helper()
 	return startWith(t, Config{Options: o, Grace: 200 * time.Millisecond}, names...)
 }
 
-func startWith(t *testing.T, c Config, names ...string) *running {
+func startWith(t testing.TB, c Config, names ...string) *running {
 	t.Helper()
 	if len(names) == 0 {
 		names = []string{"http-socket"}
@@ -156,7 +156,7 @@ func (s *running) raw(text string) string {
 }
 
 // tree makes files in a new directory. A value that starts with -> is a link.
-func tree(t *testing.T, files map[string]string) string {
+func tree(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
