@@ -89,29 +89,78 @@ func TestEmperorCapChanges(t *testing.T) {
 }
 
 // The emperor limits the capabilities of all vassals from their as-vassal hooks on, also of programs that
-// replace them, and names the line that asks for more.
+// replace them, and names the line that asks for more. Without hooks of the operator the bounding set is reduced before the
+// vassal program, and nothing else differs.
 func TestEmperorCap(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	show := func(who string) string {
-		return fmt.Sprintf("n=%[1]s.$(stat -Lc %%i /proc/self/ns/pid); cat /proc/self/status >$n; mv $n %[1]s", w.path("s/"+who))
+	for _, operators := range []bool{true, false} {
+		t.Run(fmt.Sprintf("hooks=%v", operators), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			show := func(who string) string {
+				return fmt.Sprintf("n=%[1]s.$(stat -Lc %%i /proc/self/ns/pid); cat /proc/self/status >$n; mv $n %[1]s", w.path("s/"+who))
+			}
+			w.vassal("a.ini", "exec-as-root = "+show("as-root"), "uid = 4001", "gid = 4001", "cap = net_bind_service", "exec-as-user = "+show("as-user"), serves)
+			w.vassal("b.ini", "uid = 4001", "gid = 4001", "exec-as-user = "+show("plain"), serves)
+			w.vassal("c.ini", "uid = 4001", "gid = 4001", "cap = sys_admin", serves)
+			args, sets := []string{allNamespaces, "--emperor-cap", "net_bind_service,chown"}, map[string]string{
+				"as-root": ". 401. 401. 401. .", "as-user": "400. 400. 400. 400. 400.", "plain": ". . . 401. .",
+			}
+			if operators {
+				args = append(args, "--exec-as-vassal-before-drop", show("before"), "--exec-as-vassal", show("as-vassal"))
+				sets["as-vassal"] = ". 401. 401. 401. ."
+			}
+			e := w.start(args...)
+			e.await("c.ini", `is not among emperor-cap`)
+			for _, name := range []string{"a.ini", "b.ini"} {
+				e.running(name)
+			}
+			for who, want := range sets {
+				if got := capabilities(w.shown(who)); got != want {
+					t.Errorf("%s has %s, want %s", who, got, want)
+				}
+			}
+			if operators {
+				if got := capabilities(w.shown("before")); strings.Contains(got, " 401.") {
+					t.Errorf("a hook of before has %s already", got)
+				}
+			}
+		})
 	}
-	w.vassal("a.ini", "exec-as-root = "+show("as-root"), "uid = 4001", "gid = 4001", "cap = net_bind_service", "exec-as-user = "+show("as-user"), serves)
-	w.vassal("b.ini", "uid = 4001", "gid = 4001", "exec-as-user = "+show("plain"), serves)
-	w.vassal("c.ini", "uid = 4001", "gid = 4001", "cap = sys_admin", serves)
-	e := w.start(allNamespaces, "--emperor-cap", "net_bind_service,chown", "--exec-as-vassal-before-drop", show("before"), "--exec-as-vassal", show("as-vassal"))
-	e.await("c.ini", `is not among emperor-cap`)
-	for _, name := range []string{"a.ini", "b.ini"} {
-		e.running(name)
-	}
-	for who, want := range map[string]string{
-		"as-vassal": ". 401. 401. 401. .", "as-root": ". 401. 401. 401. .", "as-user": "400. 400. 400. 400. 400.", "plain": ". . . 401. .",
+}
+
+// A vassal has its bounding set from its first moment, unless a hook of its own runs as root: such a hook could run programs of
+// other users, which would inherit capabilities then.
+func TestBoundingSetAhead(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		options []string
+		ahead   bool
+	}{
+		"no hook":      {nil, true},
+		"a later hook": {[]string{"exec-as-user = true"}, true},
+		"a root hook":  {[]string{"exec-as-root = true"}, false},
 	} {
-		if got := capabilities(w.shown(who)); got != want {
-			t.Errorf("%s has %s, want %s", who, got, want)
-		}
-	}
-	if got := capabilities(w.shown("before")); strings.Contains(got, " 401.") {
-		t.Errorf("a hook of before has %s already", got)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			all := strings.TrimLeft(line(w.run("cat /proc/self/status"), "CapBnd:"), "0") + "."
+			w.vassal("a.ini", append(test.options, "uid = 4001", "gid = 4001", "cap = net_bind_service", "wait-for-file = "+w.path("s/go"), serves)...)
+			e := w.start(allNamespaces)
+			pid := e.await("a.ini", "-> starting").PID
+			e.waitsFor("a.ini", "wait-for-file "+w.path("s/go"))
+			want := ". " + all + " " + all + " " + all + " ."
+			if test.ahead {
+				want = all + " " + all + " " + all + " 400. ."
+			}
+			if got := capabilities(w.run(fmt.Sprintf("cat /proc/%d/status", pid))); got != want {
+				t.Errorf("before its drop it has %s, want %s", got, want)
+			}
+			w.write("s/go", "")
+			e.running("a.ini")
+			if got := capabilities(w.run(fmt.Sprintf("cat /proc/%d/status", pid))); got != "400. 400. 400. 400. 400." {
+				t.Errorf("after its drop it has %s", got)
+			}
+		})
 	}
 }

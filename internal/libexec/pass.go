@@ -55,6 +55,14 @@ func (p *Programs) At(path string) string {
 	return p.Main.At
 }
 
+// Vassal returns the open vassal program. Nil: it is not held.
+func (p *Programs) Vassal() *os.File {
+	if p == nil || p.Main == nil {
+		return nil
+	}
+	return p.Main.File
+}
+
 // Held returns the open companion with a name. Nil: it is not held.
 func (p *Programs) Held(name string) *os.File {
 	if p == nil {

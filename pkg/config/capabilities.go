@@ -17,6 +17,20 @@ type Capabilities struct {
 	List namespaces.Capabilities
 }
 
+// Keeps returns the capabilities that a vassal keeps when it drops its privileges. Nil: all, or a hook or a program of its own
+// has more before.
+func Keeps(v *Vassal) *namespaces.Capabilities {
+	if v.partial || v.unread || len(v.RootPatch) > 0 {
+		return nil
+	}
+	for phase := range v.Hooks {
+		if info, ok := phase.Info(); !ok || !info.AsUser() {
+			return nil
+		}
+	}
+	return v.Capabilities.Given()
+}
+
 // Given returns the list, or nil when none was given.
 func (c Capabilities) Given() *namespaces.Capabilities {
 	if !c.Set {

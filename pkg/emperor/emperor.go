@@ -105,8 +105,8 @@ type Facts struct {
 	// LogTo is the destination of its output: a file, output.Journal, or empty for the
 	// emperor's own log.
 	LogTo string
-	// Capabilities are all that its processes can have. Nil: no limit.
-	Capabilities *namespaces.Capabilities
+	// Bounds limit its capabilities.
+	Bounds Bounds
 	// Account looks up its user and groups. Nil: it names none.
 	Account func() (namespaces.Credentials, error)
 	// Templates surround the configuration. Nil: none.

@@ -73,7 +73,7 @@ func (r rechecked) apply(e *Emperor) {
 	switch {
 	case !reflect.DeepEqual(plan.Templates, v.run.config.Templates):
 		changed = "its templates have changed"
-	case !plan.Capabilities.Same(v.run.config.Capabilities): // a process cannot get back what it has given up
+	case !plan.Bounds.All.Same(v.run.config.Bounds.All): // a process cannot get back what it has given up
 		changed = "emperor-cap has changed"
 	case !plan.Filtered.same(v.run.config.Filtered):
 		changed = profileChanged

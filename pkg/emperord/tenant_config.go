@@ -34,7 +34,7 @@ func (r *reading) checkTenant(c monitor.Config, loader config.Loader, f emperor.
 		whole := false
 		f.Reads.Names, whole = first.Reads()
 		f.Reads.More = !whole
-		f.LogTo = first.LogTo
+		f.LogTo, f.Bounds.Kept = first.LogTo, config.Keeps(first)
 		f.Files.Temporary = first.RuntimeDirectories(os.Geteuid())
 		f.Fallback = mistakes != nil && first.Fallback != ""
 		if p, ok := first.Exceeding(r.capabilities); ok {

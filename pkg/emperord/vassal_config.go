@@ -94,7 +94,7 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 	c = r.located(c)
 	loader, source := r.loader(c.Dir), r.sourceOf(c)
 	f, wrong := r.ofEmperor(c)
-	f.Capabilities = r.capabilities
+	f.Bounds.All = r.capabilities
 	if f.Network, err = r.network.Connection(&config.Vassal{}, false); err != nil { // without options there are no mistakes
 		return f, err
 	}
@@ -159,7 +159,7 @@ func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 		if b := directboot.Of(v, warnings); b != nil {
 			f.Direct = b
 		}
-		f.LogTo = v.LogTo
+		f.LogTo, f.Bounds.Kept = v.LogTo, config.Keeps(v)
 		f.Account = r.account(v)
 		f.Files.Temporary = v.RuntimeDirectories(os.Geteuid())
 		f.Addresses, f.OwnNetwork = v.Addresses(), r.clone.Has(namespaces.NewNet)

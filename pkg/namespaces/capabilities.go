@@ -83,6 +83,9 @@ func (c Capabilities) Bound() error {
 		return err
 	}
 	now = now.bound(c)
+	if os.Geteuid() == 0 {
+		now.inheritable = 0 // root does not need them, and its start may have left some (Ahead)
+	}
 	if err := now.set(); err != nil {
 		return fmt.Errorf("cannot give up capabilities: %w", asThreads(err))
 	}
@@ -97,6 +100,20 @@ func (c Capabilities) Bounds() (surplus []int, sets [2]unix.CapUserData, err err
 		return nil, sets, err
 	}
 	return (now.bounding &^ c).Numbers(), now.bound(c).data(), nil
+}
+
+// Ahead returns the numbers that Bound or Retain would remove from the bounding set of this process, and sets of capset(2)
+// in which all permitted capabilities are inheritable. A process of root with these sets, whose bounding set is reduced
+// after them, executes a program without a loss: the program has the same permitted capabilities (capabilities(7),
+// transformation during execve). Bound and Keep then give up the rest without a change of the bounding set, which takes one
+// system call for each capability in each thread.
+func (c Capabilities) Ahead() (surplus []int, sets [2]unix.CapUserData, err error) {
+	now, err := ownCapabilities()
+	if err != nil {
+		return nil, sets, err
+	}
+	now.inheritable = now.permitted & now.bounding
+	return (now.bounding &^ c).Numbers(), now.data(), nil
 }
 
 // Surplus returns the numbers that Retain would remove from the bounding set of this process, or an error when the

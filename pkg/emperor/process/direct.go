@@ -17,10 +17,10 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// ownBoot is the boot of a child without the vassal program. The zero value is a boot by the program.
+// ownBoot is the boot of a child by a list of system calls. The zero value is a boot by the vassal program.
 // It belongs to the launch, and then to the goroutine that receives from the child.
 type ownBoot struct {
-	by      emperor.DirectBoot // nil: the vassal program boots it
+	by      emperor.DirectBoot // nil: the vassal program boots it, if by a list, then as its program
 	list    *bootlist.List     // nil: there is none, or its program runs
 	refused *wire.Notice       // about the call that failed; nil: none has
 	// foreseen is the place in the network that the list takes for granted. Nil: none.
@@ -29,6 +29,9 @@ type ownBoot struct {
 
 // errMoved is the error of a list that was made for another place in the network.
 var errMoved = errors.New("its place in the network has changed while it started (the vassal program boots it next time)")
+
+// direct reports whether the list leads to a program of the tenant or to the built-in server.
+func (b *ownBoot) direct() bool { return b.list != nil && b.by != nil }
 
 // fits returns an error when a list was made for another place in the network than the child has got. Files that the
 // network has not written are no difference: the list leaves them out.
@@ -46,7 +49,7 @@ func (b *ownBoot) fits(is *emperor.Attachment) error {
 
 // announce logs the sockets of a boot whose program comes next, as the vassal program does.
 func (b *ownBoot) announce(log *slog.Logger) {
-	if b.list == nil {
+	if !b.direct() {
 		return
 	}
 	for _, s := range b.by.Listening() {
@@ -84,7 +87,9 @@ func (b *ownBoot) failure(log *slog.Logger) string {
 	if b.list == nil {
 		return ""
 	}
-	b.by.Failed()
+	if b.by != nil {
+		b.by.Failed()
+	}
 	if b.refused == nil {
 		return ""
 	}
@@ -112,12 +117,8 @@ func (b birth) begin(ctx context.Context, cgroup int) (err error) {
 	defer closeFiles(slices.Concat(kept, unbound))
 	if boot.list = b.direct(ctx, kept, unbound); boot.list != nil {
 		boot.by = b.request.Direct
-		c.resources.process, err = l.Forker.Start(boot.list, b.clone, cgroup)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, bootlist.ErrNoServer) && !errors.Is(err, bootlist.ErrUnfit) {
-			return l.cloneError(err)
+		if err = b.fork(cgroup); err == nil || !unforked(err) {
+			return err
 		}
 		b.request.Log.Debug("the vassal program boots it", "cause", err)
 		*boot = ownBoot{}
@@ -127,10 +128,32 @@ func (b birth) begin(ctx context.Context, cgroup int) (err error) {
 		env = append(env, "NOTIFY_SOCKET="+c.ends.notify.path)
 	}
 	files, passed := l.Programs.Open.Pass(b.ends)
-	return l.start(c, b.spawner, namespaces.Command{
+	command := namespaces.Command{
 		Path: l.Programs.at(), Args: []string{filepath.Base(l.Programs.Vassal), "--ini", b.request.Config.Name}, Env: append(env, passed...),
 		Dir: b.dir, Files: files, Namespaces: b.clone, Deathsig: deathSignal, Keyring: l.Rights.Keyring, CgroupFD: cgroup,
-	})
+	}
+	if boot.list = b.bounded(command); boot.list != nil {
+		if err = b.fork(cgroup); err == nil || !unforked(err) {
+			return err
+		}
+		*boot = ownBoot{}
+	}
+	return l.start(c, b.spawner, command)
+}
+
+// fork starts the process by its list.
+func (b birth) fork(cgroup int) (err error) {
+	l := b.child.resources.launcher
+	b.child.resources.process, err = l.Forker.Start(b.child.boot.list, b.clone, cgroup)
+	if err != nil && !unforked(err) {
+		return l.cloneError(err)
+	}
+	return err
+}
+
+// unforked reports whether a list has made no child, because the process that forks is missing or cannot take it.
+func unforked(err error) bool {
+	return errors.Is(err, bootlist.ErrNoServer) || errors.Is(err, bootlist.ErrUnfit)
 }
 
 // direct returns the boot without the vassal program. Nil: it needs the program, because of its

@@ -93,7 +93,7 @@ func (l *Launcher) release(ctx context.Context, c *child, r emperor.Request) err
 
 // order sends the first order.
 func (l *Launcher) order(c *child, r emperor.Request) error {
-	if c.boot.list != nil {
+	if c.boot.direct() {
 		if err := c.boot.fits(c.Attachment()); err != nil {
 			return err
 		}

@@ -74,6 +74,18 @@ func (l *List) Bound(c namespaces.Capabilities) error {
 	return nil
 }
 
+// Ahead reduces the bounding set before the program that gives up the rest by namespaces.Capabilities.Bound or Keep, and
+// loses no capability by the execution of that program.
+func Ahead(l *List, c namespaces.Capabilities) error {
+	surplus, sets, err := c.Ahead()
+	if err != nil {
+		return err
+	}
+	setCapabilities(l, because("cannot make capabilities inheritable"), sets)
+	reduce(l, surplus)
+	return nil
+}
+
 // readCapabilities adds capget(2).
 func (l *List) readCapabilities(why func(error) error, room arg) *call {
 	return l.add(why, succeeds, unix.SYS_CAPGET, l.capabilityHeader(), room)
