@@ -22,9 +22,8 @@ type Queue struct {
 	note  func(lost int) []byte
 
 	mu     sync.Mutex
-	blocks []block // not written yet
-	bytes  int     // of blocks, including the one that is being written
-	spare  []byte
+	blocks []block       // not written yet
+	bytes  int           // of blocks, including the one that is being written
 	idle   chan struct{} // closed when all is written; nil when the queue is empty
 	closed bool
 	moving int // lines of the block that is being written
@@ -39,6 +38,16 @@ type Queue struct {
 type block struct {
 	text []byte
 	lost int
+}
+
+// texts has the memory of blocks, which all queues share: an idle queue has none.
+var texts = sync.Pool{New: func() any { return new([blockSize]byte) }}
+
+// release gives the memory of a block back. A larger one had a Write that no block has room for.
+func (b *block) release() {
+	if cap(b.text) == blockSize {
+		texts.Put((*[blockSize]byte)(b.text[:blockSize]))
+	}
 }
 
 // NewQueue returns a queue for w that holds at most limit bytes. Each Write to it should be
@@ -80,8 +89,7 @@ func (q *Queue) last(n int) *block {
 	if end := len(q.blocks) - 1; end >= 0 && (q.blocks[end].lost > 0 || len(q.blocks[end].text)+n <= blockSize) {
 		return &q.blocks[end]
 	}
-	q.blocks = append(q.blocks, block{text: q.spare})
-	q.spare = nil
+	q.blocks = append(q.blocks, block{text: texts.Get().(*[blockSize]byte)[:0]})
 	return &q.blocks[len(q.blocks)-1]
 }
 
@@ -126,7 +134,7 @@ func (q *Queue) next() (b block, more, closed bool) {
 		q.moving = lines(b.text) + b.lost
 		return b, true, false
 	}
-	q.blocks, q.spare = nil, nil
+	q.blocks = nil
 	if !q.closed { // otherwise Flush waits until the destination is closed
 		q.idle = nil
 	}
@@ -179,9 +187,7 @@ func (q *Queue) wrote(b block) {
 	defer q.mu.Unlock()
 	q.bytes -= len(b.text)
 	q.moving = 0
-	if cap(b.text) <= blockSize {
-		q.spare = b.text[:0]
-	}
+	b.release()
 }
 
 // Flush waits until all is written or has failed, at most for wait.
@@ -225,7 +231,8 @@ func (q *Queue) Drop() (lost int) {
 	for _, b := range q.blocks {
 		lost += lines(b.text) + b.lost
 		q.bytes -= len(b.text)
+		b.release()
 	}
-	q.blocks, q.spare = nil, nil
+	q.blocks = nil
 	return lost
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -89,7 +91,7 @@ func TestQueueDropsAndCounts(t *testing.T) {
 			if got := g.text(); got != tt.want+"after\n" {
 				t.Errorf("%s: got %q, want %q", name, got, tt.want)
 			}
-			if q.bytes != 0 || q.blocks != nil || q.spare != nil || q.idle != nil {
+			if q.bytes != 0 || q.blocks != nil || q.idle != nil {
 				t.Errorf("%s: an empty queue keeps %+v", name, q)
 			}
 		})
@@ -326,5 +328,25 @@ func TestOwnTellsOfLostLines(t *testing.T) {
 		if got := string(Own().note(7)); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// A burst of lines uses the memory of the one before: a server that logs each request must not collect garbage for
+// its log.
+func TestQueueUsesMemoryAgain(t *testing.T) {
+	q := NewQueue(io.Discard, 1<<20, note)
+	line := []byte(strings.Repeat("x", 199) + "\n")
+	var before, after runtime.MemStats
+	const bursts, burst = 1000, 16
+	runtime.ReadMemStats(&before)
+	for range bursts {
+		for range burst {
+			_, _ = q.Write(line)
+		}
+		q.Flush(time.Minute)
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / bursts / burst; each > 300 {
+		t.Errorf("%d bytes for each line", each)
 	}
 }
