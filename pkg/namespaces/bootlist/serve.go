@@ -68,7 +68,7 @@ func Serve() error {
 	s := &server{buffer: buffer, control: make([]byte, unix.CmsgSpace(4*maxFiles)), last: last, birth: (*birth)(unsafe.Pointer(&room[0]))}
 	s.birth.nofile, s.birth.failure.mark = unix.Rlimit(birthlimit.Files), mark
 	for {
-		n, used, err := receive(socketFD, s.buffer, s.control)
+		n, used, err := attend(socketFD, s.buffer, s.control)
 		switch {
 		case err != nil:
 			return fmt.Errorf("cannot receive a request: %w", err)
@@ -101,7 +101,7 @@ func reserve() error {
 
 func (s *server) serve(message, control []byte) error {
 	files, err := descriptors(control)
-	defer closeAll(files)
+	defer closeRaw(files)
 	if err != nil {
 		return err
 	}
@@ -139,10 +139,11 @@ func (s *server) serve(message, control []byte) error {
 func (s *server) reply(a answer) error {
 	var rights []byte
 	if a.errno == 0 {
-		defer unix.Close(int(s.pidfd))
-		rights = unix.UnixRights(int(s.pidfd))
+		fds := []int{int(s.pidfd)}
+		defer closeRaw(fds)
+		rights = unix.UnixRights(fds...)
 	}
-	if err := unix.Sendmsg(socketFD, unsafe.Slice((*byte)(unsafe.Pointer(&a)), answerSize), rights, nil, unix.MSG_NOSIGNAL); err != nil {
+	if err := sendRaw(socketFD, unsafe.Slice((*byte)(unsafe.Pointer(&a)), answerSize), rights); err != nil {
 		return fmt.Errorf("cannot answer: %w", err)
 	}
 	return nil
