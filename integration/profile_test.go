@@ -51,6 +51,17 @@ func TestSystemCallProfile(t *testing.T) {
 	w.write(good, profile)
 	w.succeed("reload", "--all")
 	e.await("a.ini", "its profile of system calls has changed: a new process is needed")
+	e.await("a.ini", `"starting -> running","vassal":"a.ini","generation":3`)
+	w.write(good, strings.Replace(profile, `"errnoRet": 28`, `"errnoRet": 30`, 1))
+	w.succeed("reload", "--wait", "a")
+	e.await("a.ini", "its profile of system calls has changed: a new process is needed")
+	e.await("a.ini", `"starting -> running","vassal":"a.ini","generation":4`)
+	w.write(good, "{")
+	if out, code := w.command("reload", "--wait", "a"); code == 0 || !strings.Contains(out, good+":") {
+		t.Errorf("reload with a broken profile: %d\n%s", code, out)
+	}
+	w.write(good, profile)
+	w.succeed("reload", "--wait", "a")
 	e.stop(syscall.SIGTERM)
 	w.run("rm -f " + w.vassals + "/*")
 	w.tenant("t.ini", 4001, "command = sh -c 'mkdir $HOME/x; grep Seccomp_filters /proc/self/status; exec sleep 1000000'")

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
 // ErrStopping is returned for an operator's verb while the emperor stops its vassals.
@@ -97,43 +99,88 @@ func (u UnknownError) Error() string { return fmt.Sprintf("there is no vassal %q
 
 // Do begins an operation on a vassal, and returns its record right after the beginning. Later
 // records and transitions show the result. An error means that it cannot begin. A vassal that
-// one of permits refuses does not exist for the client; the loop calls them, so they must be fast.
+// one of permits refuses does not exist for the client; the loop calls them, so they must be fast. Before a reload the
+// caller's goroutine checks the configuration again, because the files around it may have changed.
 func (e *Emperor) Do(ctx context.Context, name string, verb Verb, permits ...func(Record) bool) (r Record, err error) {
+	o := operation{e, name, verb, permits}
+	again := o.check(ctx)
 	asked := e.ask(ctx, func() {
-		v := e.vassals.named[name]
-		if v == nil || slices.ContainsFunc(permits, func(permit func(Record) bool) bool { return !permit(v.record(&e.options)) }) {
+		v := o.vassal()
+		if v == nil {
 			err = UnknownError{name}
 			return
 		}
-		err = e.carryOut(v, verb)
+		if again.v != v {
+			again = rechecked{}
+		}
+		err = o.carryOut(v, again)
 		r = v.record(&e.options)
 	})
 	return r, errors.Join(asked, err)
 }
 
-func (e *Emperor) carryOut(v *vassal, verb Verb) error {
-	if e.stopping {
+// operation is an operation of a client on a vassal.
+type operation struct {
+	*Emperor
+	name    string
+	verb    Verb
+	permits []func(Record) bool
+}
+
+// vassal returns the vassal. Nil: there is none for the client.
+func (o operation) vassal() *vassal {
+	v := o.vassals.named[o.name]
+	if v == nil || slices.ContainsFunc(o.permits, func(permit func(Record) bool) bool { return !permit(v.record(&o.options)) }) {
+		return nil
+	}
+	return v
+}
+
+// check checks the configuration of a running vassal again before a reload, outside of the loop. The zero value: there is no
+// such vassal.
+func (o operation) check(ctx context.Context) (again rechecked) {
+	if o.verb != Reload {
+		return again
+	}
+	var is monitor.Config
+	var check func(monitor.Config) (Facts, error)
+	err := o.ask(ctx, func() {
+		if v := o.vassal(); v != nil && v.wish.wanted != nil && v.takes(Refresh) && o.options.Check != nil {
+			is, check = v.wish.wanted.Config, o.options.Check
+			again = rechecked{generationOf: generationOf{v, v.run.generation}, version: is.Version}
+		}
+	})
+	if err != nil || again.v == nil {
+		return rechecked{}
+	}
+	again.facts, again.err = check(is)
+	return again
+}
+
+// carryOut begins the operation. again is the check before a reload; the zero value: there was none.
+func (o operation) carryOut(v *vassal, again rechecked) error {
+	if o.stopping {
 		return ErrStopping
 	}
-	v.log.Info("operator: " + string(verb))
-	v.note(AboutOperator, "%s", verb)
+	v.log.Info("operator: " + string(o.verb))
+	v.note(AboutOperator, "%s", o.verb)
 	if v.outcome.unthrottle() {
-		defer e.applyWanted(v)
+		defer o.applyWanted(v)
 	}
-	switch verb {
+	switch o.verb {
 	case Start:
 		if v.wish.wanted == nil {
 			return fmt.Errorf("its configuration cannot be used: %s", v.wish.fault)
 		}
 		v.wish.held = false
 		v.forgive()
-		e.input(v, Begin)
+		o.input(v, Begin)
 	case Stop:
 		if v.history.at.accepting.IsZero() { // it boots
-			e.input(v, StopAgain)
+			o.input(v, StopAgain)
 		}
 		v.wish.held = true
-		e.input(v, Drop)
+		o.input(v, Drop)
 	case Restart:
 		if v.wish.fault != "" && (v.wish.wanted == nil || v.wish.wanted.Err == nil) { // the next process would not have the newest configuration
 			return fmt.Errorf("its configuration cannot be used: %s", v.wish.fault)
@@ -141,29 +188,32 @@ func (e *Emperor) carryOut(v *vassal, verb Verb) error {
 		v.wish.held = false
 		v.forgive()
 		v.outcome.retry()
-		e.input(v, Want)
+		o.input(v, Want)
 	case Reload:
-		return e.reloadOne(v)
+		if again.v != nil && again.counts() && again.replaces(o.Emperor) {
+			return nil
+		}
+		return o.reload(v)
 	case Reset:
 		v.forgive()
 		v.outcome.churn = churn{}
-		e.input(v, Renewed)
+		o.input(v, Renewed)
 	default:
-		return fmt.Errorf("unknown verb %q", verb)
+		return fmt.Errorf("unknown verb %q", o.verb)
 	}
 	return nil
 }
 
-// reloadOne refuses a reload that cannot succeed, so that no client waits for it.
-func (e *Emperor) reloadOne(v *vassal) error {
+// reload refuses a reload that cannot succeed, so that no client waits for it.
+func (o operation) reload(v *vassal) error {
 	if v.wish.fault != "" {
 		return fmt.Errorf("its configuration cannot be used: %s", v.wish.fault)
 	}
-	if e.input(v, ReloadAsked) {
+	if o.input(v, ReloadAsked) {
 		return nil
 	}
 	text := string(v.state)
-	if why := v.situation(&e.options).resting(); why != "" {
+	if why := v.situation(&o.options).resting(); why != "" {
 		text += " (" + why + ")"
 	}
 	return fmt.Errorf("it does not run: it is %s", text)

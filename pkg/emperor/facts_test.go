@@ -70,7 +70,7 @@ var stateReaders = []string{
 	// inputs of decisions
 	"Emperor.applyWanted", "generationOf.effort", "roster.apart", "roster.holderOf",
 	// reports
-	"logTransition", "feed.publish", "feed.note", "vassal.record", "Emperor.reloadOne", "foundStuck.apply",
+	"logTransition", "feed.publish", "feed.note", "vassal.record", "operation.reload", "foundStuck.apply",
 }
 
 // The state of a vassal decides in the table, and in pure decisions, of which it is an input. A new test of it

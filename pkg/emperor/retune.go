@@ -55,17 +55,28 @@ type rechecked struct {
 }
 
 func (r rechecked) apply(e *Emperor) {
+	if r.counts() && !r.replaces(e) {
+		e.round.add(r.v)
+	}
+}
+
+// counts reports whether the configuration can be used, and notes a mistake in it.
+func (r rechecked) counts() bool {
 	v := r.v
 	if r.effort(r.version).isVoid(v) {
-		return
+		return false
 	}
 	if errors.Is(r.err, reads.ErrSlow) {
 		v.log.Warn("cannot check its configuration again; the vassal continues", "error", r.err)
-		return
+		return false
 	}
-	if v.setFault(r.err); r.err != nil {
-		return
-	}
+	v.setFault(r.err)
+	return r.err == nil
+}
+
+// replaces gives the vassal a new process if its process cannot take over the files around its configuration, and reports that.
+func (r rechecked) replaces(e *Emperor) bool {
+	v := r.v
 	plan := *v.wish.wanted
 	plan.Facts = r.facts
 	v.wish.wanted = &plan
@@ -78,10 +89,10 @@ func (r rechecked) apply(e *Emperor) {
 	case !plan.Filtered.same(v.run.config.Filtered):
 		changed = profileChanged
 	default:
-		e.round.add(v)
-		return
+		return false
 	}
 	v.log.Info(changed + ": a new process is needed")
 	v.note(AboutReload, "%s, a new process is needed", changed)
 	e.replaceProcess(v) // also one that was refused
+	return true
 }
