@@ -58,6 +58,7 @@ type conn struct {
 	given     []byte      // read already, for net/http
 	begun     atomic.Bool // it has or had a request
 	answering atomic.Bool // a handler has it
+	half      atomic.Bool // its sending side is closed
 }
 
 func (c *connections) add(n net.Conn, timeout time.Duration) *conn {
@@ -105,7 +106,7 @@ func (c *connections) abort() {
 	list := slices.Collect(maps.Keys(c.open))
 	c.mu.Unlock()
 	for _, n := range list {
-		n.Close()
+		_ = n.end()
 	}
 }
 
@@ -194,14 +195,34 @@ type writerOnly struct{ io.Writer }
 
 // CloseWrite lets net/http close the sending side before it stops reading.
 func (c *conn) CloseWrite() error {
+	c.half.Store(true)
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return nil
 }
 
-// Close closes the connection and removes it from the list of its server.
+// Close closes the connection and removes it from the list of its server. With unread bytes, such as of the next
+// request, the kernel would drop the part of an answer that it has not sent yet. Then the sending side closes at
+// once, and the rest after the end of the client or a short time (RFC 9112, section 9.6).
 func (c *conn) Close() error {
+	if c.begun.Load() && !c.half.Load() && unread(c.Conn) && c.CloseWrite() == nil {
+		go c.linger()
+		return nil
+	}
+	return c.end()
+}
+
+// linger reads until the client has closed the connection, and closes it.
+func (c *conn) linger() {
+	defer c.end() //nolint:errcheck // the client is gone
+	if c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+	}
+}
+
+// end closes the connection at once.
+func (c *conn) end() error {
 	err := c.Conn.Close()
 	c.owner.remove(c)
 	return err

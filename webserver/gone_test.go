@@ -296,3 +296,25 @@ func TestFastCGIAnswerCutShort(t *testing.T) {
 		}
 	}
 }
+
+// A client that has sent more than its last request still gets the whole answer.
+func TestAnswerBeforeUnreadBytes(t *testing.T) {
+	const size = 200 << 10
+	dir := tree(t, map[string]string{"large": strings.Repeat("x", size)})
+	for name, o := range map[string]serving.Options{"direct": {}, "net/http": {RequestTimeout: time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			o.StaticMaps = []serving.Map{{Mount: "/", Dir: dir}}
+			c := dialed(t, start(t, o))
+			_, _ = io.WriteString(c, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"+strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1000))
+			time.Sleep(100 * time.Millisecond) // the server has closed the connection meanwhile
+			a, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer a.Body.Close()
+			if n, err := io.Copy(io.Discard, a.Body); n != size || err != nil {
+				t.Errorf("%d bytes, %v", n, err)
+			}
+		})
+	}
+}
