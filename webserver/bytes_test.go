@@ -2,6 +2,7 @@ package webserver
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -217,6 +218,9 @@ func FuzzBytes(f *testing.F) {
 		p := &proxies
 		if files {
 			p = &after
+		}
+		if bytes.Contains(text, []byte("/large.bin")) {
+			cut = 0 // bytes that come after the end of a connection reset it, with the part of a large answer that is not sent
 		}
 		whole := string(text) + "\r\n\r\nGET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 		var difference string
