@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -122,7 +123,6 @@ func (c *Cgroup) Release() (err error) {
 }
 
 func (c *Cgroup) release() error {
-	outside := filepath.Join(c.outside, "cgroup.procs")
 	for range releases { // a process that forks while it is moved is found in the next round
 		err := os.Remove(c.path)
 		if err == nil || !errors.Is(err, unix.EBUSY) {
@@ -132,8 +132,10 @@ func (c *Cgroup) release() error {
 		if err != nil {
 			break
 		}
-		for pid := range strings.FieldsSeq(string(procs)) {
-			_ = os.WriteFile(outside, []byte(pid), 0) // it may have ended
+		for word := range strings.FieldsSeq(string(procs)) {
+			if pid, err := strconv.Atoi(word); err == nil {
+				_ = moveInto(c.outside, pid) // it may have ended
+			}
 		}
 	}
 	return c.remove()

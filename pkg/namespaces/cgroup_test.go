@@ -393,3 +393,34 @@ func TestKillLiftsTheQuota(t *testing.T) {
 		t.Errorf("without a controller it makes its file: %v", err)
 	}
 }
+
+// The end of an emperor leaves no cgroup for the processes of its hooks, unless one has such a process.
+func TestRemoveHooksLeaf(t *testing.T) {
+	for _, occupied := range []bool{false, true} {
+		home := t.TempDir()
+		root := filepath.Join(home, "emperor-1")
+		if err := os.Mkdir(root, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		lock, err := os.Open(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &CgroupRoot{home: home, path: root, lock: lock}
+		if err := r.makeHooksLeaf(); err != nil {
+			t.Fatal(err)
+		}
+		if occupied { // a directory that cannot be removed
+			if err := os.Mkdir(filepath.Join(home, hooksLeaf, "busy"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Remove(); err != nil {
+			t.Error(err)
+		}
+		left, err := os.ReadDir(home)
+		if err != nil || (len(left) > 0) != occupied {
+			t.Errorf("occupied %v: %v is left (%v)", occupied, left, err)
+		}
+	}
+}

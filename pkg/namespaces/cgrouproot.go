@@ -308,6 +308,9 @@ func (r *CgroupRoot) Remove() error {
 	if err := os.Remove(r.path); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("cannot remove cgroup: %w", err)
 	}
+	if r.home != "" {
+		_ = os.Remove(filepath.Join(r.home, hooksLeaf)) // not with a process in it; another emperor makes it again
+	}
 	return nil
 }
 
