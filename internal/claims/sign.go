@@ -76,11 +76,11 @@ func flock(dir *os.File, how int) error {
 	return errors.Join(control, err)
 }
 
-// isEmperor reports whether a process is an emperor of a user and holds a lock: all its user
-// ids are that user's, which excludes set-user-id programs; it runs a program with this one's
-// name; and the lock, as the kernel names it, is still on one of its descriptors, which is the
-// file f. A lock stays when its holder executes another program or passes it on, and the
-// kernel gives the roots of all subvolumes of a btrfs the same name.
+// isEmperor reports whether a process is an emperor of a user and holds a lock. All its user ids are the ids
+// of that user, which excludes set-user-id programs. It runs a program with this one's name. The lock, as the
+// kernel names it, is still on one of its descriptors, which is the file f. A lock stays when its holder
+// executes another program or passes it on, and the kernel gives the roots of all subvolumes of a btrfs the
+// same name.
 func isEmperor(pid, uid int, lock string, f *os.File) bool {
 	dir := fmt.Sprintf("/proc/%d/", pid)
 	status, err := os.ReadFile(dir + "status")

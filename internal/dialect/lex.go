@@ -33,12 +33,12 @@ type line struct {
 // Blanks are the bytes around a key or a value that are not part of it.
 const Blanks = " \t\r"
 
-// lex splits text into lines, as uWSGI's ini reader does (core/ini.c): a line ends at LF,
-// blanks around it are removed, `;` and `#` start a comment only at its beginning, the first
-// `=` ends the key, and a line without one is a key with an empty value. Keys before any
-// section have the section "". uWSGI removes the last byte of a header as its bracket; here a
-// missing bracket is a mistake, and a comment may follow the bracket. A NUL byte, which hides
-// the rest of a line from uWSGI, is a mistake here: the rest may be a confinement.
+// lex splits text into lines, as uWSGI's ini reader does (core/ini.c). A line ends at LF, and blanks around it
+// are removed. `;` and `#` start a comment only at its beginning. The first `=` ends the key, and a line
+// without one is a key with an empty value. Keys before any section have the section "". uWSGI removes the
+// last byte of a header as its bracket; here a missing bracket is a mistake, and a comment may follow the
+// bracket. A NUL byte, which hides the rest of a line from uWSGI, is a mistake here: the rest may be a
+// confinement.
 //
 // numbers maps each line of the text to a line of the file; nil: they are the same.
 func lex(file, text string, numbers []int) (lines []line, sections []string, problems problem.Problems) {

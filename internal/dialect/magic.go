@@ -93,11 +93,11 @@ func djb33x(s string) uint32 {
 	return hash
 }
 
-// substitute expands magic variables in the whole text, comments included, as uWSGI does
-// before it parses lines: `%%` is `%`, `%(` starts a placeholder and stays, and a `%` before
-// any other byte that names no variable disappears with that byte, even the end of the line.
-// Names that are not plain words are marked (see piece). numbers maps each line of the result
-// to the line of the file where it starts. ok is false when the result is larger than MaxFile.
+// substitute expands magic variables in the whole text, comments included, as uWSGI does before it parses
+// lines. `%%` is `%`, and `%(` starts a placeholder and stays. A `%` before any other byte that names no
+// variable disappears with that byte, even the end of the line. Names that are not plain words are marked (see
+// piece). numbers maps each line of the result to the line of the file where it starts. ok is false when the
+// result is larger than MaxFile.
 //
 // strays are the percent signs that disappear.
 func (m *magic) substitute(text string) (out string, numbers []int, strays []stray, ok bool) {

@@ -18,9 +18,9 @@ type given struct {
 	from  []bootlist.Origin
 }
 
-// given assigns passed sockets to the sockets of a configuration: the ones of the generation before of the same
-// user, while their paths lead to them, and new ones to other paths. ok is false when one of the generation before
-// is left: the vassal program gives it up.
+// given assigns passed sockets to the sockets of a configuration. Sockets of the generation before serve on,
+// if their user is the same and their paths lead to them. Other paths get new ones. ok is false when one of
+// the generation before is left: the vassal program gives it up.
 func (l listening) given(kept, unbound []*os.File, uid uint32, umask int) (g given, ok bool) {
 	how, err := l.options()
 	if err != nil {
@@ -53,9 +53,9 @@ func boundTo(f *os.File, path string) bool {
 	return err == nil && ok && u.Name == path
 }
 
-// resumes reports whether the vassal can go on with a kept socket: its user was the last one to listen on it,
-// and the path, which is the same here and inside, leads to the file of the socket, with the
-// owner and the mode of a new one.
+// resumes reports whether the vassal can go on with a kept socket. Its user was the last one to listen on it.
+// The path, which is the same here and inside, leads to the file of the socket, with the owner and the mode of
+// a new one.
 func resumes(socket, file *os.File, path string, how address.Options, uid uint32, umask int) bool {
 	if !address.ListenedBy(int(socket.Fd()), uid) || !filepath.IsAbs(path) {
 		return false

@@ -8,10 +8,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
-// Direct reports whether the boot of a vassal consists of steps that need no program of ours: it
-// becomes BinaryPatch, or one built-in server, under a user of its own, and may have sockets, limits, capabilities, a
-// working directory, a umask, variables and a readiness. Every other option, also one that this function does not know, makes
-// it false, and so does a configuration that depends on more than its own text.
+// Direct reports whether the boot of a vassal consists of steps that need no program of ours. Such a vassal
+// becomes BinaryPatch, or one built-in server, under a user of its own. It may have sockets, limits,
+// capabilities, a working directory, a umask, variables and a readiness. Every other option, also one that
+// this function does not know, makes it false, and so does a configuration that depends on more than its own
+// text.
 func Direct(v *Vassal) bool {
 	sole := Sole(v)
 	if len(v.BinaryPatch) == 0 && !sole || !v.UID.Set || v.partial || v.unread || len(v.reads) > 0 || v.Fallback != "" {

@@ -163,8 +163,9 @@ func early(entries []dialect.Entry) bool {
 // beforeClone are options about namespaces that take effect before the process exists.
 var beforeClone = []string{"ns-net", "setns"}
 
-// unseen finds limits, files and namespaces that the emperor did not see when it made the cgroup and the process, and with ownIDs the user
-// and groups for which it did not choose the ids: it opens no include, and runs nothing for a value. seen is its reading.
+// unseen finds limits, files and namespaces that the emperor did not see when it made the cgroup and the
+// process. With ownIDs these are also the user and groups for which it did not choose the ids. The emperor
+// opens no include, and runs nothing for a value. seen is its reading.
 func (v *Vassal) unseen(seen []dialect.Entry, ownIDs bool) (problems Problems) {
 	was := vassalOptions.settings(seen, false)
 	for _, s := range vassalOptions.settings(v.entries, false) {

@@ -51,9 +51,9 @@ func setRoot(e *Emperor, v option.Value) error {
 	return either(&e.RefuseRoot, v.Text, "rule", "warn", "refuse")
 }
 
-// Unnamed returns the problem of a vassal that names no user: under an emperor that is root it
-// would run as root, and its file does not ask for that. ok is false when the vassal names a
-// user, or when a part that was skipped or is invalid may name one.
+// Unnamed returns the problem of a vassal that names no user. Under an emperor that is root it would run as
+// root, and its file does not ask for that. ok is false when the vassal names a user, or when a part that was
+// skipped or is invalid may name one.
 func (v *Vassal) Unnamed(file string) (p Problem, ok bool) {
 	if v.UID.Set || v.partial || slices.ContainsFunc(v.entries, func(e dialect.Entry) bool { return e.Key == "uid" && !e.Handled }) {
 		return p, false

@@ -74,9 +74,11 @@ func (r *reading) home(v *config.Vassal, own []string, home string) []string {
 	return own
 }
 
-// hidden returns the directories of the emperor that a tenant's vassal does not see: the runtime directory but for the sockets for
-// notifications, and the directory of vassals, unless it is the tenant's own, a program of the operator reads its file there, or it
-// lies directly below the root directory, where it may contain anything. A read-write-paths of the operator makes both visible.
+// hidden returns the directories of the emperor that a tenant's vassal does not see. One is the runtime
+// directory, but for the sockets for notifications. The other is the directory of vassals. That one stays
+// visible if it is the tenant's own, if a program of the operator reads its file there, or if it lies directly
+// below the root directory, where it may contain anything. A read-write-paths of the operator makes both
+// visible.
 func (r *reading) hidden(v *config.Vassal, c monitor.Config) (list []namespaces.Place) {
 	add := func(path string, visible ...string) {
 		shown := slices.ContainsFunc(v.Files.Places, func(p namespaces.Place) bool {

@@ -171,9 +171,10 @@ func (f Filter) program() []unix.SockFilter {
 // tioclinux is a request of ioctl_console(2) that x/sys does not have.
 const tioclinux = 0x541C
 
-// Load loads the filter in every thread of this process, for ever, after no_new_privs, which it also
-// sets in every thread, and then the instructions of a profile, if there are any: of both results for a call the kernel takes the stricter
-// one. With log the kernel logs refused calls (SECCOMP_FILTER_FLAG_LOG). After an error the process must not continue.
+// Load loads the filter in every thread of this process, for ever. First it sets no_new_privs in every thread.
+// The instructions of a profile follow the filter, if there are any: of both results for a call the kernel
+// takes the stricter one. With log the kernel logs refused calls (SECCOMP_FILTER_FLAG_LOG). After an error the
+// process must not continue.
 func (f Filter) Load(log bool, profile []unix.SockFilter) error {
 	flags := uintptr(unix.SECCOMP_FILTER_FLAG_TSYNC)
 	if log {

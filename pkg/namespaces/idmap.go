@@ -20,8 +20,9 @@ type IDs struct {
 	Files *IDs
 }
 
-// FilesOf returns the maps for binds, from ids on disk: each of the ids is the id of that number in the range, and the ids below the range are
-// themselves, because the kernel permits no write to files with other ids. ok is false when the range is too small.
+// FilesOf returns the maps for binds, from ids on disk. Each of the ids is the id of that number in the range.
+// The ids below the range are themselves, because the kernel permits no write to files with other ids. ok is
+// false when the range is too small.
 func (r IDRange) FilesOf(ids ...uint32) (maps []syscall.SysProcIDMap, ok bool) {
 	next := uint32(0)
 	same := func(end uint32) {

@@ -19,10 +19,11 @@ func (ids *IDs) root() (uid int, ok bool) {
 	return ids.UIDs[i].HostID, true
 }
 
-// owning makes fork create user namespaces that belong to root of the namespace, and not to root of the host. The kernel counts
-// inotify instances and watches, queued signals, locked memory, mounts of namespaces and the like of all processes in a user
-// namespace for its owner, too, within the owner's limits (user.max_* of namespaces(7)): a vassal would use up the limits of root. It must be
-// called on a thread that runs nothing else.
+// owning makes fork create user namespaces that belong to root of the namespace, and not to root of the host.
+// The kernel counts inotify instances and watches, queued signals, locked memory, mounts of namespaces and the
+// like of all processes in a user namespace for its owner, too, within the owner's limits (user.max_* of
+// namespaces(7)). A vassal would use up the limits of root. It must be called on a thread that runs nothing
+// else.
 func (ids *IDs) owning(fork func() error) func() error {
 	uid, ok := ids.root()
 	if !ok || os.Geteuid() != 0 {

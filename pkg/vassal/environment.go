@@ -59,10 +59,9 @@ func (e *environment) setBeneath(o *config.Vassal, key, value string) error {
 	return os.Setenv(key, value)
 }
 
-// programs returns the environment of the programs that serve, under the given options:
-// this process's own environment, which hooks may have changed, without variables of the
-// protocols with the emperor and its parent, and with the changes of the given options in
-// place of those in effect.
+// programs returns the environment of the programs that serve, under the given options. It is the environment
+// of this process, which hooks may have changed, without variables of the protocols with the emperor and its
+// parent. The changes of the given options replace the changes in effect.
 func (e *environment) programs(o *config.Vassal, s *source) ([]string, error) {
 	vars := environ.Vars(os.Environ())
 	for key, before := range e.replaced {

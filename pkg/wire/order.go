@@ -98,9 +98,9 @@ type Order struct {
 	// package serving. Such a vassal gets no other field but the serial, and no first order. Empty: the
 	// configuration needs another process.
 	Server []byte `json:",omitempty"`
-	// Sockets are descriptors of listening sockets of the generation before, whose queues
-	// continue in this one, each unix socket with a path followed by a descriptor of its file (O_PATH), and of
-	// unix sockets without an address, for paths that the vassal binds. The receiver owns them.
+	// Sockets are descriptors of listening sockets of the generation before, whose queues continue in this
+	// one. A descriptor of its file (O_PATH) follows each unix socket with a path. Unix sockets without an
+	// address are for paths that the vassal binds. The receiver owns them.
 	Sockets []int `json:"-"`
 	// Trees is the number of mounts for FileSystem, whose descriptors follow these.
 	Trees int `json:",omitempty"`

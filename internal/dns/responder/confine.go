@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// confine gives up every right of this process, on all of its threads, and checks that they are
-// gone: the root directory becomes an empty one, the ids belong to no other process, no capability
-// is left, and no program that it executes gets any back.
+// confine gives up every right of this process, on all of its threads, and checks that they are gone. The root
+// directory becomes an empty one. The ids belong to no other process. No capability is left, and no program
+// that it executes gets any back.
 func confine(root *os.File, uid, gid int) error {
 	wasRoot := os.Geteuid() == 0
 	if wasRoot {
