@@ -106,10 +106,9 @@ func (x *exchange) finishHeaders(status int) {
 	x.result.status, x.result.fields = status, len(h)
 }
 
-// chunked reports a body in chunks. The request may have given a length as well, which
-// net/http hides, and after such a request the connection must close (RFC 9112, section 6.3):
-// a proxy that trusted the length would send more bytes as the body, or take the next answer
-// for another request's.
+// chunked reports a body in chunks. The request may have given a length as well, which net/http hides, and
+// after such a request the connection must close (RFC 9112, section 6.3). A proxy that trusted the length
+// would send more bytes as the body, or take the next answer for another request's.
 func (x *exchange) chunked() bool { return x.r.ProtoMajor == 1 && len(x.r.TransferEncoding) > 0 }
 
 // Write sends b as a part of the body and counts it. The error is errTooLong, or of a client that has not taken the

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// roundTrip passes a request on in the protocol of its target, over a connection of its own: a server may
-// close a kept connection just when a request is sent on it, and a request that is not idempotent could not
-// be repeated. For such connections http.Transport, with its goroutines, costs as much as the rest of a request.
+// roundTrip passes a request on in the protocol of its target, over a connection of its own. A server may
+// close a kept connection just when a request is sent on it, and a request that is not idempotent could not be
+// repeated. For such connections http.Transport, with its goroutines, costs as much as the rest of a request.
 type roundTrip struct {
 	dial dialer
 	http http.RoundTripper // for upgrades

@@ -29,11 +29,11 @@ type Options struct {
 	V6Only *bool
 }
 
-// Listen returns a listening socket at an address: `:port`, `ip:port` and `[ip6]:port` for
-// TCP, `@name` for an abstract unix socket, and anything else is the path of a unix socket,
-// which has its owner and mode before a client can connect. Listen replaces a dead socket at
-// the path; a socket on which a process listens is ErrBusy. The socket is close-on-exec, and
-// blocking, as programs expect of an inherited socket. The caller closes it.
+// Listen returns a listening socket at an address. `:port`, `ip:port` and `[ip6]:port` are for TCP, and
+// `@name` is an abstract unix socket. Anything else is the path of a unix socket, which has its owner and mode
+// before a client can connect. Listen replaces a dead socket at the path; a socket on which a process listens
+// is ErrBusy. The socket is close-on-exec, and blocking, as programs expect of an inherited socket. The caller
+// closes it.
 func Listen(text string, o Options) (*os.File, error) {
 	to, err := SockaddrOf(text)
 	if err != nil {

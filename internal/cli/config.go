@@ -104,8 +104,9 @@ type located struct {
 	named   bool // by its name, not by its path
 }
 
-// locate finds the files of vassals by their paths, or by names and patterns: in the directories of the emperor with the
-// file ini; without one, of the running emperor, or of the host's own file when none runs.
+// locate finds the files of vassals by their paths, or by names and patterns. Names are searched in the
+// directories of the emperor with the file ini. Without one, they are vassals of the running emperor, or of
+// the host's own file when none runs.
 func locate(ctx context.Context, o *operator, words []string, ini string) (found []located, err error) {
 	var e *config.Emperor
 	if ini != "" {

@@ -15,9 +15,9 @@ import (
 	"github.com/emperor-go/emperor/internal/nss"
 )
 
-// magic has the values of the magic variables. As in uWSGI there is one table for all files of
-// a configuration: a variable that a file does not set keeps its value of the previous file,
-// and the uppercase letters keep the values of the first one.
+// magic has the values of the magic variables. As in uWSGI there is one table for all files of a
+// configuration. A variable that a file does not set keeps its value of the previous file, and the uppercase
+// letters keep the values of the first one.
 type magic struct {
 	vars map[byte]string
 	// held is true when the uppercase letters have their values, or, during an include, must

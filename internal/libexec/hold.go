@@ -27,11 +27,10 @@ type Program struct {
 // heldFD is the first descriptor of open programs, above all that a child gets by number.
 const heldFD = 64
 
-// Hold opens a program for the life of this process. It refuses a program that users can change who
-// cannot change this one: its owner must be root, this process's user or the owner of this
-// program, and no other user or group may write to it. A script, and a program in a process without
-// its own /proc, is not held: its interpreter, or the kernel, needs the path. Neither is an incomplete program, which a
-// whole one may replace.
+// Hold opens a program for the life of this process. It refuses a program that users can change who cannot
+// change this one. Its owner must be root, this process's user or the owner of this program, and no other user
+// or group may write to it. A script, and a program in a process without its own /proc, is not held: its
+// interpreter, or the kernel, needs the path. Neither is an incomplete program, which a whole one may replace.
 func Hold(path string) (*Program, error) {
 	p := &Program{Path: path, At: path}
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)

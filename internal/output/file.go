@@ -31,9 +31,9 @@ func newFile(to logger.Logger, uid uint32, pool *reads.Pool) *file {
 	return &file{life: newLife(), Logger: to, uid: uid, pool: pool}
 }
 
-// openFile opens a log file for appending. No component of the path may be a symbolic link,
-// and the file must be a regular file with one name that belongs to the emperor or the vassal:
-// its directory may be a tenant's, who must not make the emperor write to other files.
+// openFile opens a log file for appending. No component of the path may be a symbolic link. The file must be a
+// regular file with one name that belongs to the emperor or the vassal. Its directory may belong to a tenant,
+// who must not make the emperor write to other files.
 func openFile(path string, uid uint32) (*os.File, error) {
 	how := &unix.OpenHow{
 		Flags: unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, Mode: 0o640,

@@ -43,8 +43,8 @@ func ContentAt(path string) (r Revision, settled bool) {
 }
 
 const (
-	// tick is the longest time in which all changes of a file may get one time: file systems without
-	// fine timestamps take the time of the last tick of the kernel's clock, every 1 to 10 ms.
+	// tick is the longest time in which all changes of a file may get one time. File systems without fine
+	// timestamps take the time of the last tick of the kernel's clock, every 1 to 10 ms.
 	tick = 10 * time.Millisecond
 	// coarse is that time on file systems that store whole seconds, or every second one.
 	coarse = 2 * time.Second

@@ -1,6 +1,6 @@
-// Package turn decides which vassal's hooks run now. uWSGI runs the emperor's hooks of all
-// vassals one after the other, and operators' scripts rely on it: the name of a link that is
-// free again when the next hook runs, or a file with a counter.
+// Package turn decides which vassal's hooks run now. uWSGI runs the emperor's hooks of all vassals one after
+// the other, and operators' scripts rely on it. Examples are the name of a link that is free again when the
+// next hook runs, and a file with a counter.
 package turn
 
 import (

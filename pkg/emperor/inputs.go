@@ -84,9 +84,10 @@ const (
 	// Lost: the emperor ends, and a killed process does not.
 	Lost Input = "lost"
 
-	// Again, Revert, Sleep, Wait, Hold, Rest and Forget are the answers of the settle effect:
-	// launch now, launch the configuration before the last edit now, launch on demand, launch
-	// later for its failures or for its file's changes, do nothing, drop the record.
+	// Again, Revert, Sleep, Wait, Hold, Rest and Forget are the answers of the settle effect. Again launches
+	// now, Revert launches the configuration before the last edit now, and Sleep launches on demand. Wait
+	// launches later for its failures, and Hold for changes of its file. Rest does nothing, and Forget drops
+	// the record.
 	Again  Input = "again"
 	Revert Input = "revert"
 	Sleep  Input = "sleep"

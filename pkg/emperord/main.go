@@ -32,11 +32,10 @@ import (
 // The first thread belongs to main alone.
 func init() { runtime.LockOSThread() }
 
-// Main runs the program with the arguments of the process and with additions, and ends the
-// process: exit code 0 after a stop, 1 after an error, 2 after a mistake on the command line. It is
-// called by main, and keeps the first thread of the process free of other work: the kernel delivers
-// the signals of the process to it first (signal(7)), and while it hangs in a file system no
-// thread gets them.
+// Main runs the program with the arguments of the process and with additions, and ends the process: exit code
+// 0 after a stop, 1 after an error, 2 after a mistake on the command line. It is called by main, and keeps the
+// first thread of the process free of other work. The kernel delivers the signals of the process to it first
+// (signal(7)), and while it hangs in a file system no thread gets them.
 func Main(a Additions) {
 	outset.Signals()
 	if code, is := cli.Helper(); is {

@@ -25,11 +25,10 @@ const (
 	touchRetry = time.Second
 )
 
-// touchEvents are the events after which a file may have another time. They are read from the
-// kernel and not from fsnotify, which has no event for the end of a write (IN_CLOSE_WRITE). Each
-// write of a program that needs a second for a file would reload all vassals, and the lease that the
-// monitors take instead of this event is not available here: a file of touch-reload may be a device
-// or another user's.
+// touchEvents are the events after which a file may have another time. They are read from the kernel and not
+// from fsnotify, which has no event for the end of a write (IN_CLOSE_WRITE). Each write of a program that
+// needs a second for a file would reload all vassals, and the lease that the monitors take instead of this
+// event is not available here. A file of touch-reload may be a device or another user's.
 const touchEvents = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB
 
 // touches watches the files of touch-reload. A file system that does not answer delays none of

@@ -32,11 +32,10 @@ type Limits struct {
 	Resources []unix.Rlimit
 }
 
-// LimitsOf reads the limits of a process from /proc. With mapped, it returns the ids as they
-// are in the process's user namespace, and an id without a mapping is an error. It also
-// returns an error when the process runs a program that got rights from its file, such as the
-// set-user-id bit: those are not the rights of the user who runs it, and the program may have
-// given itself all of them.
+// LimitsOf reads the limits of a process from /proc. With mapped, it returns the ids as they are in the
+// process's user namespace, and an id without a mapping is an error. It also returns an error when the process
+// runs a program that got rights from its file, such as the set-user-id bit. Those are not the rights of the
+// user who runs it, and the program may have given itself all of them.
 func LimitsOf(pid int, mapped bool) (Limits, error) {
 	l, err := limitsOf(pid)
 	if err == nil { // after the rights were read: the process may have executed another program in the meantime

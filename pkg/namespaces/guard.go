@@ -154,9 +154,9 @@ func advertised(route []byte, index int) bool {
 		(about.Protocol == unix.RTPROT_RA || about.Protocol == unix.RTPROT_KERNEL && number(unix.RTA_CACHEINFO, expires) != 0)
 }
 
-// ExposedMaster returns the bridge or bond in which an interface of the caller's network
-// namespace is a port, if that accepts router advertisements: they arrive there, and GuardLink
-// does not change it, because it may have other ports. Empty: there is none.
+// ExposedMaster returns the bridge or bond in which an interface of the caller's network namespace is a port,
+// if that accepts router advertisements. They arrive there, and GuardLink does not change it, because it may
+// have other ports. Empty: there is none.
 func ExposedMaster(name string) (string, error) {
 	master, err := masterOf(name)
 	if errors.Is(err, unix.ENODEV) || err == nil && master == "" {

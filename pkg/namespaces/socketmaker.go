@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SocketMaker makes unix sockets without an address, all in one network namespace of their own. A socket
-// keeps the namespace in which it was made, and a path leads to a socket from every network: a vassal that
-// binds such a socket to a path, and the next process of that vassal, do not keep each other's networks.
-// One thread of its own is in that namespace, and does nothing else.
+// SocketMaker makes unix sockets without an address, all in one network namespace of their own. A socket keeps
+// the namespace in which it was made, and a path leads to a socket from every network. A vassal that binds
+// such a socket to a path, and the next process of that vassal, do not keep each other's networks. One thread
+// of its own is in that namespace, and does nothing else.
 type SocketMaker struct {
 	requests chan madeRequest
 	home     atomic.Uint64

@@ -206,8 +206,9 @@ func routeTo(n rtnetlink, a netip.Addr) (via namespaces.Index, err error) {
 // noRoutes are the answers of a kernel that has no route, or a route that refuses.
 var noRoutes = []error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EACCES, unix.EINVAL}
 
-// examiner returns a function that reads the state of a connection, and takes changes of its hardware address, neighbours
-// and routes by other programs back, unless a route of theirs leads to the vassal's address: that one is the host's.
+// examiner returns a function that reads the state of a connection, and takes changes of its hardware address,
+// neighbours and routes by other programs back. A route of another program that leads to the vassal's address
+// stays: it is the host's.
 func (s *Stage) examiner(l *Link) func() condition {
 	var mended time.Time
 	return func() (c condition) {

@@ -84,9 +84,9 @@ type connecting struct {
 // pass notes a name in Stage.passing, until the end of the Up.
 func (c *connecting) pass(name string) { c.passes = append(c.passes, c.stage.pass(name)) }
 
-// steps returns the steps of an Up, in an order that each can rely on: published ports are held
-// before they lead anywhere, and packets pass before a route leads there: a client whose first packet is
-// lost waits a second.
+// steps returns the steps of an Up, in an order that each can rely on. Published ports are held before they
+// lead anywhere. Packets pass before a route leads there, because a client whose first packet is lost waits a
+// second.
 func (c *connecting) steps() []func(context.Context) error {
 	switch c.request.Wish.Mode.Kind {
 	case spec.Bridge:

@@ -39,9 +39,8 @@ func (v *vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*workers.Pl
 	}, nil
 }
 
-// proofTime is how long a worker of a reload must live after its readiness for that to count:
-// programs report that they are ready, or are executed, before they find out that they cannot
-// go on.
+// proofTime is how long a worker of a reload must live after its readiness for that to count. Programs report
+// that they are ready, or are executed, before they find out that they cannot go on.
 const proofTime = time.Second
 
 // programOf returns the program of the workers: the operator's command, the program that takes a

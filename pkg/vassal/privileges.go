@@ -82,9 +82,9 @@ func blameAny(o *config.Vassal, err error, names ...string) error {
 	return err
 }
 
-// alreadyIs accepts credentials only when the process has them: without privileges it can
-// neither drop nor change any. (uWSGI ignores the name of another user then, and refuses its
-// number.) under: an emperor started the process.
+// alreadyIs accepts credentials only when the process has them. Without privileges it can neither drop nor
+// change any. (uWSGI ignores the name of another user then, and refuses its number.) under: an emperor started
+// the process.
 func alreadyIs(c namespaces.Credentials, under bool) error {
 	if int(c.UID) == os.Getuid() && int(c.UID) == os.Geteuid() && int(c.GID) == os.Getgid() && int(c.GID) == os.Getegid() {
 		return nil

@@ -88,9 +88,9 @@ func (v *vassal) prepare(order *wire.Order, o *config.Vassal) (*workers.Plan, er
 	return p, nil
 }
 
-// allows returns an error with the first option whose change a running vassal cannot take over,
-// whatever file it stands in: the emperor compares only the vassal's own file, and reads neither
-// the files that it includes nor a fallback configuration.
+// allows returns an error with the first option whose change a running vassal cannot take over, whatever file
+// it stands in. The emperor compares only the vassal's own file, and reads neither the files that it includes
+// nor a fallback configuration.
 func (s *source) allows(order *wire.Order, before, after *config.Vassal, log *slog.Logger) error {
 	for _, d := range config.Diff(before, after) {
 		switch {

@@ -27,11 +27,11 @@ func standsIn(o *config.Vassal) bool {
 	return name != "init" && name != "systemd"
 }
 
-// standFor runs a program, with the sockets from descriptor 3 on, and ends this process with
-// its exit code, or with 128 and the signal that ended it: the first process of a pid namespace
-// cannot end itself by a signal. All others of the namespace end with it (pid_namespaces(7)).
-// The emperor sees the same as when this process becomes the program: the connection closes, and
-// signals go to the program. standFor returns only when the program cannot be run.
+// standFor runs a program, with the sockets from descriptor 3 on, and ends this process with its exit code, or
+// with 128 and the signal that ended it. The first process of a pid namespace cannot end itself by a signal.
+// All others of the namespace end with it (pid_namespaces(7)). The emperor sees the same as when this process
+// becomes the program: the connection closes, and signals go to the program. standFor returns only when the
+// program cannot be run.
 func (v *successor) standFor(o *config.Vassal, words []string) error {
 	path, err := programs.Find(words[0])
 	if err != nil {

@@ -6,10 +6,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// service is everything that follows the plan in effect: the workers and their replacement one by
-// one, the daemons, the wait for a connection while no workers run, the limits, the watched files and
-// the hooks. A reload changes over from one plan to another through its methods: it is the succession
-// of a reload.
+// service has all parts that follow the plan in effect. These are the workers and their replacement one by
+// one, the daemons, the wait for a connection while no workers run, the limits, the watched files and the
+// hooks. A reload changes over from one plan to another through its methods: it is the succession of a reload.
 type service struct {
 	*base
 	crews   *crews
