@@ -146,7 +146,13 @@ func forked(pid int, begin func() error) (child int, err error) {
 		if s.TrapCause() > 0 {
 			break
 		}
-		if err := syscall.PtraceCont(pid, int(s.StopSignal())); err != nil {
+		// The stop of the attachment comes late when the child executed its shell just then, and so does the trap of
+		// that execution. A child that got them would stop for good, or end.
+		sig := s.StopSignal()
+		if sig == syscall.SIGSTOP || sig == syscall.SIGTRAP {
+			sig = 0
+		}
+		if err := syscall.PtraceCont(pid, int(sig)); err != nil {
 			return 0, err
 		}
 	}
